@@ -1,0 +1,252 @@
+/* What a connector sees of fanoutd, and all it sees. C, so that a connector can be shipped as a
+ * binary and written in any language. docs/connector-contract.md says what each call must do;
+ * connector.hpp is the C++ face of the same.
+ *
+ * A connector is a shared object that exports
+ *
+ *     const fanout_connector *fanout_connector_entry(void);
+ *
+ * Threads: one instance is used by one thread at a time (its lane), except `interrupt`, which any
+ * thread may call at any time between create and destroy.
+ * Ownership: everything passed in is valid for the duration of the call only, tables included;
+ * a connector copies what it keeps. Text is UTF-8 unless the source database says otherwise, and is
+ * never terminated: use the size.
+ * Raise FANOUT_CONNECTOR_ABI when a struct or a meaning below changes. */
+#ifndef FANOUT_CONNECTOR_ABI_H
+#define FANOUT_CONNECTOR_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FANOUT_CONNECTOR_ABI 1u
+
+typedef struct fanout_text {
+    const char* data;
+    size_t size;
+} fanout_text;
+
+/* How an operation ended. The connector classifies; the host decides what follows. */
+typedef enum fanout_outcome {
+    FANOUT_OK = 0,
+    FANOUT_RETRY = 1,  /* may go away by itself: reopen and repeat with back-off */
+    FANOUT_REJECT = 2, /* this change cannot be delivered, ever: error.commit_lsn/index name it */
+    FANOUT_FATAL = 3,  /* a person has to act; the lane stops */
+    FANOUT_FENCED = 4  /* a newer fanoutd owns the target: stop at once, touch nothing */
+} fanout_outcome;
+
+typedef struct fanout_error {
+    char message[1024];         /* what failed and where, terminated */
+    char hint[512];             /* what to do, terminated; may be empty */
+    uint64_t commit_lsn, index; /* the change at fault, 0 if unknown */
+} fanout_error;
+
+/* ---- tables and values ------------------------------------------------------------------- */
+
+typedef enum fanout_value_state {
+    FANOUT_NULL = 0,
+    FANOUT_UNCHANGED = 1, /* TOASTed and not in the WAL: keep what the target has */
+    FANOUT_PRESENT = 2,
+    FANOUT_ABSENT = 3 /* not part of this image (key images only) */
+} fanout_value_state;
+
+typedef enum fanout_value_class {
+    FANOUT_FIXED = 1,    /* PostgreSQL's stored form, `width` bytes, little-endian, unaligned */
+    FANOUT_BYTES = 2,    /* the payload of text, varchar, bpchar, bytea, json, xml, name */
+    FANOUT_NUMERIC = 3,  /* numeric's stored form, see connectors/_kit/numeric.hpp */
+    FANOUT_TEXT_FORM = 4 /* output function's text */
+} fanout_value_class;
+
+typedef struct fanout_value {
+    const uint8_t* data;
+    uint32_t size;
+    uint8_t state; /* fanout_value_state */
+} fanout_value;
+
+#define FANOUT_COLUMN_KEY 0x01u /* part of the replica identity: rows are found by it */
+#define FANOUT_COLUMN_NOT_NULL 0x02u
+#define FANOUT_COLUMN_GENERATED 0x04u
+#define FANOUT_COLUMN_IDENTITY 0x08u
+#define FANOUT_COLUMN_PRIMARY_KEY 0x10u
+
+typedef struct fanout_column {
+    fanout_text name;
+    fanout_text type_name; /* as format_type() shows it, schema-qualified unless in pg_catalog */
+    uint32_t type_oid;
+    int32_t typmod;
+    int16_t attnum;
+    uint16_t width;      /* of FANOUT_FIXED */
+    uint8_t value_class; /* fanout_value_class */
+    uint8_t flags;       /* FANOUT_COLUMN_* */
+} fanout_column;
+
+typedef struct fanout_table {
+    uint32_t oid;
+    uint64_t version; /* differs whenever the shape may differ; unique within one open */
+    fanout_text schema, name;
+    const fanout_column* columns;
+    size_t column_count;
+    char identity; /* 'd' default, 'f' full, 'i' index, 'n' nothing */
+} fanout_table;
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+typedef enum fanout_op {
+    FANOUT_INSERT = 1,
+    FANOUT_UPDATE = 2,
+    FANOUT_DELETE = 3,
+    FANOUT_TRUNCATE = 4,
+    FANOUT_MESSAGE = 5
+} fanout_op;
+
+typedef enum fanout_before_kind {
+    FANOUT_BEFORE_NONE = 0, /* update: the key did not change; find the row by `after`'s key */
+    FANOUT_BEFORE_KEY = 1,  /* `before` has the key columns, the others are ABSENT */
+    FANOUT_BEFORE_FULL = 2
+} fanout_before_kind;
+
+#define FANOUT_TRUNCATE_CASCADE 0x01u
+#define FANOUT_TRUNCATE_RESTART_IDENTITY 0x02u
+
+typedef struct fanout_change {
+    uint8_t op;                        /* fanout_op */
+    uint8_t before_kind;               /* fanout_before_kind */
+    uint8_t flags;                     /* FANOUT_TRUNCATE_* */
+    uint64_t index;                    /* ordinal in its transaction */
+    const fanout_table* table;         /* insert, update, delete */
+    const fanout_value* before;        /* column_count values, or NULL */
+    const fanout_value* after;         /* column_count values, or NULL */
+    const fanout_table* const* tables; /* truncate */
+    size_t table_count;
+    fanout_text prefix, content; /* message */
+} fanout_change;
+
+/* A source transaction, or a part of one: `begins` is set on its first part, `ends` on its last.
+ * A message outside a transaction is a transaction of its own with xid 0. */
+typedef struct fanout_transaction {
+    uint64_t commit_lsn; /* start of the commit record */
+    uint64_t end_lsn;    /* its end */
+    int64_t commit_time; /* microseconds since 2000-01-01 UTC */
+    uint32_t xid;
+    uint8_t begins, ends;
+    const fanout_change* changes;
+    size_t change_count;
+} fanout_transaction;
+
+typedef struct fanout_batch {
+    const fanout_transaction* transactions; /* in commit order */
+    size_t transaction_count;
+    size_t change_count; /* in all of them */
+} fanout_batch;
+
+/* Where a target stands: every transaction up to and including the one at commit_lsn is in it.
+ * All zero: nothing yet. */
+typedef struct fanout_cursor {
+    uint64_t commit_lsn;
+    uint64_t end_lsn;
+    int64_t commit_time;
+} fanout_cursor;
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+typedef enum fanout_option_type {
+    FANOUT_OPTION_STRING = 1,
+    FANOUT_OPTION_INTEGER = 2,
+    FANOUT_OPTION_BOOLEAN = 3,
+    FANOUT_OPTION_ENUM = 4, /* one of `choices`, separated by '|' */
+    FANOUT_OPTION_SIZE = 5  /* bytes, suffixes kB, MB, GB */
+} fanout_option_type;
+
+#define FANOUT_OPTION_REQUIRED 0x01u
+#define FANOUT_OPTION_SECRET 0x02u /* an inline value is refused; only ${env:…} and friends */
+
+typedef struct fanout_option_spec {
+    const char* name;
+    int type;                 /* fanout_option_type */
+    const char* default_text; /* NULL: none */
+    const char* help;         /* one sentence */
+    const char* choices;      /* FANOUT_OPTION_ENUM */
+    unsigned flags;
+} fanout_option_spec;
+
+/* A value as the user gave it, checked against its spec, references resolved. Options with a
+ * default are always present. Integers and sizes are decimal digits, booleans true or false. */
+typedef struct fanout_option {
+    const char* name;
+    const char* value;
+} fanout_option;
+
+/* ---- the host's side ------------------------------------------------------------------------ */
+
+typedef enum fanout_log_level {
+    FANOUT_LOG_DEBUG = 1,
+    FANOUT_LOG_INFO = 2,
+    FANOUT_LOG_WARNING = 3,
+    FANOUT_LOG_ERROR = 4
+} fanout_log_level;
+
+typedef struct fanout_host {
+    void* context;
+    void (*log)(void* context, int level, const char* message);
+    /* Non-zero once the lane should stop: return FANOUT_RETRY soon. */
+    int (*stopping)(void* context);
+} fanout_host;
+
+/* Who writes, for the target's cursor and its fence. */
+typedef struct fanout_session {
+    const char* subscription;    /* name; the cursor's key together with stream_identity */
+    const char* stream_identity; /* stable while the slot lives; a new slot has a new one */
+    uint64_t epoch;              /* fencing epoch: a target refuses writers with an older one */
+    int create_tables;           /* make missing tables */
+} fanout_session;
+
+/* ---- the connector ----------------------------------------------------------------------------
+ */
+
+/* It keeps its cursor in the target: exactly once. Without it the host keeps one beside it. */
+#define FANOUT_CAP_TARGET_CURSOR 0x01u
+/* It wants messages (pg_logical_emit_message). */
+#define FANOUT_CAP_MESSAGES 0x02u
+/* It honours fanout_session.create_tables. */
+#define FANOUT_CAP_CREATE_TABLES 0x04u
+
+typedef struct fanout_connector {
+    uint32_t abi; /* FANOUT_CONNECTOR_ABI */
+    const char* name;
+    const char* version;
+    const char* summary; /* one line */
+    uint32_t capabilities;
+    const fanout_option_spec* options;
+    size_t option_count;
+
+    /* Makes an instance; connects to nothing. Options are complete and checked by type. */
+    fanout_outcome (*create)(const fanout_option* options, size_t count, const fanout_host* host,
+                             void** self, fanout_error* error);
+    void (*destroy)(void* self);
+
+    /* Connects, takes the fence, and reads the cursor. Called again after close. */
+    fanout_outcome (*open)(void* self, const fanout_session* session, fanout_cursor* cursor,
+                           fanout_error* error);
+    /* Takes changes in; durable only after flush. Batches of one transaction may be many. */
+    fanout_outcome (*write)(void* self, const fanout_batch* batch, fanout_error* error);
+    /* Makes everything written durable together with the cursor, atomically where the target
+     * can. Called only when no transaction is half written. */
+    fanout_outcome (*flush)(void* self, const fanout_cursor* cursor, fanout_error* error);
+    /* Drops what was written and not flushed, and the connection. Never fails. */
+    void (*close)(void* self);
+    /* From any thread: make a blocking call of this instance return FANOUT_RETRY soon. */
+    void (*interrupt)(void* self);
+    /* Can the target be reached with these options? Leaves no trace in it. */
+    fanout_outcome (*test)(void* self, fanout_error* error);
+} fanout_connector;
+
+typedef const fanout_connector* (*fanout_connector_entry_fn)(void);
+#define FANOUT_CONNECTOR_ENTRY "fanout_connector_entry"
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,116 @@
+// The C++ face of abi.h: derive from Connector, throw ConnectorError, export with one macro.
+//
+//   class FileConnector : public fanout::connector::Connector { … };
+//   FANOUT_EXPORT_CONNECTOR(FileConnector, kDescriptor)   // in descriptor.cpp
+//
+// Exceptions stop at the edge: ConnectorError keeps its outcome, anything else is FANOUT_RETRY
+// with the exception's text.
+#pragma once
+
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/connector/abi.h"
+#include "fanout/connector/options.hpp"
+
+namespace fanout::connector {
+
+inline std::string_view view(fanout_text text) {
+    return {text.data, text.size};
+}
+
+class ConnectorError : public std::runtime_error {
+  public:
+    ConnectorError(fanout_outcome outcome, const std::string& message, std::string hint = {},
+                   Position at = {})
+        : std::runtime_error(message), outcome_(outcome), hint_(std::move(hint)), at_(at) {}
+    fanout_outcome outcome() const { return outcome_; }
+    const std::string& hint() const { return hint_; }
+    Position at() const { return at_; }
+
+  private:
+    fanout_outcome outcome_;
+    std::string hint_;
+    Position at_;
+};
+
+/// One target connection of one lane. See abi.h for what each call means.
+class Connector {
+  public:
+    virtual ~Connector() = default;
+    virtual fanout_cursor open(const fanout_session& session) = 0;
+    virtual void write(const fanout_batch& batch) = 0;
+    virtual void flush(const fanout_cursor& cursor) = 0;
+    virtual void close() noexcept = 0;
+    virtual void interrupt() noexcept {}
+    virtual void test() = 0;
+};
+
+namespace detail {
+
+inline void fill(fanout_error* error, const char* message, const char* hint, Position at) {
+    std::snprintf(error->message, sizeof error->message, "%s", message);
+    std::snprintf(error->hint, sizeof error->hint, "%s", hint);
+    error->commit_lsn = at.commit_lsn;
+    error->index = at.index;
+}
+
+template <typename F>
+fanout_outcome guarded(fanout_error* error, F&& call) noexcept {
+    try {
+        call();
+        return FANOUT_OK;
+    } catch (const ConnectorError& e) {
+        fill(error, e.what(), e.hint().c_str(), e.at());
+        return e.outcome();
+    } catch (const std::exception& e) {
+        fill(error, e.what(), "", {});
+    } catch (...) {
+        fill(error, "unknown exception in the connector", "", {});
+    }
+    return FANOUT_RETRY;
+}
+
+/// `C` is constructed as C(const Options&, const fanout_host&).
+template <typename C>
+fanout_connector make_entry(fanout_connector entry) {
+    entry.abi = FANOUT_CONNECTOR_ABI;
+    entry.create = [](const fanout_option* options, size_t count, const fanout_host* host,
+                      void** self, fanout_error* error) {
+        return guarded(
+            error, [&] { *self = static_cast<Connector*>(new C(Options(options, count), *host)); });
+    };
+    entry.destroy = [](void* self) { delete static_cast<Connector*>(self); };
+    entry.open = [](void* self, const fanout_session* session, fanout_cursor* cursor,
+                    fanout_error* error) {
+        return guarded(error, [&] { *cursor = static_cast<Connector*>(self)->open(*session); });
+    };
+    entry.write = [](void* self, const fanout_batch* batch, fanout_error* error) {
+        return guarded(error, [&] { static_cast<Connector*>(self)->write(*batch); });
+    };
+    entry.flush = [](void* self, const fanout_cursor* cursor, fanout_error* error) {
+        return guarded(error, [&] { static_cast<Connector*>(self)->flush(*cursor); });
+    };
+    entry.close = [](void* self) { static_cast<Connector*>(self)->close(); };
+    entry.interrupt = [](void* self) { static_cast<Connector*>(self)->interrupt(); };
+    entry.test = [](void* self, fanout_error* error) {
+        return guarded(error, [&] { static_cast<Connector*>(self)->test(); });
+    };
+    return entry;
+}
+
+}  // namespace detail
+}  // namespace fanout::connector
+
+/// `descriptor` is a fanout_connector with name, version, summary, capabilities and options set.
+#define FANOUT_EXPORT_CONNECTOR(Class, descriptor)                            \
+    extern "C" __attribute__((visibility("default"))) const fanout_connector* \
+    fanout_connector_entry(void) {                                            \
+        static const fanout_connector entry =                                 \
+            fanout::connector::detail::make_entry<Class>(descriptor);         \
+        return &entry;                                                        \
+    }
