@@ -20,7 +20,45 @@ inline constexpr std::uint64_t pad_to_alignment(std::uint64_t size) {
     return (size + kAlignment - 1) & ~static_cast<std::uint64_t>(kAlignment - 1);
 }
 
-class RecordWriter {
+/// The fields of a body, over any `Out` that has put_bytes(data, size) and overflow(). One layout,
+/// whether the bytes go into a ring, a hash, or pieces.
+template <typename Out>
+class FieldWriter {
+  public:
+    template <typename T>
+    void put(const T& value) {
+        static_assert(std::is_trivially_copyable_v<T>);
+        out().put_bytes(&value, sizeof value);
+    }
+
+    /// u16 length and bytes; text over 65535 bytes is an overflow.
+    void put_text(std::string_view text) {
+        if (text.size() > 0xFFFF) {
+            out().overflow();
+            return;
+        }
+        put(static_cast<std::uint16_t>(text.size()));
+        out().put_bytes(text.data(), text.size());
+    }
+
+    void put_tag(Tag tag) { put(static_cast<std::uint8_t>(tag)); }
+
+    void put_fixed(const void* data, std::size_t width) {
+        put_tag(Tag::present);
+        out().put_bytes(data, width);
+    }
+
+    void put_sized(const void* data, std::uint32_t size) {
+        put_tag(Tag::present);
+        put(size);
+        out().put_bytes(data, size);
+    }
+
+  private:
+    Out& out() { return static_cast<Out&>(*this); }
+};
+
+class RecordWriter : public FieldWriter<RecordWriter> {
   public:
     RecordWriter(std::uint8_t* out, std::size_t capacity) : out_(out), capacity_(capacity) {}
 
@@ -32,12 +70,6 @@ class RecordWriter {
         put(header);
     }
 
-    template <typename T>
-    void put(const T& value) {
-        static_assert(std::is_trivially_copyable_v<T>);
-        put_bytes(&value, sizeof value);
-    }
-
     void put_bytes(const void* data, std::size_t size) {
         if (overflowed_ || size > capacity_ - size_) {
             overflowed_ = true;
@@ -47,29 +79,7 @@ class RecordWriter {
         size_ += size;
     }
 
-    /// u16 length and bytes; text over 65535 bytes is an overflow.
-    void put_text(std::string_view text) {
-        if (text.size() > 0xFFFF) {
-            overflowed_ = true;
-            return;
-        }
-        put(static_cast<std::uint16_t>(text.size()));
-        put_bytes(text.data(), text.size());
-    }
-
-    void put_tag(Tag tag) { put(static_cast<std::uint8_t>(tag)); }
-
-    void put_fixed(const void* data, std::size_t width) {
-        put_tag(Tag::present);
-        put_bytes(data, width);
-    }
-
-    void put_sized(const void* data, std::uint32_t size) {
-        put_tag(Tag::present);
-        put(size);
-        put_bytes(data, size);
-    }
-
+    void overflow() { overflowed_ = true; }
     bool overflowed() const { return overflowed_; }
     std::size_t size() const { return size_; }
 
