@@ -1,0 +1,101 @@
+// A lane's view of the journal: records in order, straight from the mapped segment files.
+//
+// One thread uses a reader (its lane); interrupt() may come from any thread. The reader never
+// touches a byte behind what the journal has published as appended, verifies every record's
+// checksum, and puts a record that came in pieces together again.
+//
+// Lifetime of views: a RecordView stays valid until release(), also across the end of a segment
+// and also if retention removes the file meanwhile. A lane calls release() when it holds no view
+// any more, normally after each flush.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/base/status.hpp"
+#include "fanout/wire/record_reader.hpp"
+
+namespace fanout::journal {
+
+class Doorbell;
+class Segment;
+class SegmentCatalog;
+class SegmentMapping;
+
+enum class ReadOutcome : std::uint8_t {
+    record,   // `out` has the next record
+    at_end,   // nothing more has been appended: flush, then wait()
+    trimmed,  // retention removed what comes next: the subscription needs a resync; see status()
+    failed,   // corruption or an io error; see status(). Seek again, or give up
+};
+
+enum class WakeReason : std::uint8_t { data, timeout, interrupted };
+
+class JournalReader {
+  public:
+    JournalReader(SegmentCatalog& catalog, Doorbell& doorbell);
+    ~JournalReader();
+    JournalReader(const JournalReader&) = delete;
+    JournalReader& operator=(const JournalReader&) = delete;
+
+    /// Goes to the first transaction whose commit LSN is `from` or higher; also the way to begin
+    /// again after a failure. For a cursor on a delivered transaction: commit LSN + 1, or its end
+    /// LSN. Drops all views. False: the journal no longer reaches back to `from` (needs resync);
+    /// status() names both positions.
+    ///
+    /// Up to that transaction next() returns relation records only (those in force, then those
+    /// passed on the way), each of which replaces the one before for the same table; nothing else
+    /// that lies before `from` is returned.
+    bool seek(Lsn from);
+
+    /// The next record, verified. Kinds are never `continuation`. An `abort` voids everything
+    /// since its `begin`; the same transaction comes again later. Relation records may also stand
+    /// between transactions.
+    ReadOutcome next(wire::RecordView& out);
+
+    /// Sleeps until more than what next() has seen is there, the timeout passes, or interrupt()
+    /// was called. Returns at once if there is more already or an interrupt is pending.
+    WakeReason wait(std::chrono::milliseconds timeout);
+
+    /// Any thread: makes the present or the next wait() return `interrupted`, once.
+    void interrupt();
+
+    /// Gives back what views point to.
+    void release();
+
+    /// Bytes that have been appended behind this reader.
+    std::uint64_t backlog_bytes() const;
+
+    const Status& status() const { return status_; }
+
+  private:
+    struct Group;
+    enum class Step : std::uint8_t { deliver, pass, failed };
+
+    ReadOutcome enter_next_segment();
+    bool enter(std::shared_ptr<Segment> segment);
+    Step filter(const wire::RecordView& record);
+    Step take_piece(const wire::RecordView& piece, wire::RecordView& out);
+    ReadOutcome fail(Status status);
+    ReadOutcome refuse(std::uint64_t file_offset, const char* why);
+
+    SegmentCatalog& catalog_;
+    Doorbell& doorbell_;
+    std::shared_ptr<Segment> segment_;                            // where the reader stands
+    std::shared_ptr<SegmentMapping> mapping_;                     // its bytes
+    std::vector<std::shared_ptr<SegmentMapping>> retired_;        // views may point into them
+    std::unique_ptr<Group> group_;                                // the record in pieces, if any
+    std::vector<std::unique_ptr<std::uint8_t[]>> whole_records_;  // views may point into them
+    Status status_;
+    Lsn from_ = 0;
+    std::uint64_t position_ = 0;       // logical offset of the next record
+    std::uint64_t preamble_next_ = 0;  // file offset of the next preamble record to hand out
+    std::uint64_t interrupt_id_ = 0;
+    bool skipping_ = true;
+    bool positioned_ = false;
+};
+
+}  // namespace fanout::journal

@@ -1,0 +1,51 @@
+// Where a stream of records stands: what is complete, what is open, which record may come next.
+//
+// Plain data, copied by whoever wants to look ahead. The grammar it checks (a * is "any number"):
+//
+//   stream       (transaction | keepalive | message outside a transaction | relation)*
+//   transaction  begin (relation | row | truncate | transactional message)*
+//                (commit | abort)
+//   any record but begin, commit, abort and keepalive may come as a group of continuation pieces;
+//   an abort may also end an unfinished group
+//
+// A relation record may stand between transactions: the drain keeps those of a transaction that
+// the journal has already.
+#pragma once
+
+#include <cstdint>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/wire/record_reader.hpp"
+
+namespace fanout::journal {
+
+/// Also stored in every segment header (little-endian, like the wire format).
+struct StreamState {
+    Lsn end_lsn = 0;               // every transaction whose commit record starts before it is here
+    Lsn last_commit_lsn = 0;       // of the last complete transaction
+    Lsn last_message_lsn = 0;      // of the last message outside a transaction
+    Lsn open_commit_lsn = 0;       // of the open transaction; 0 = none
+    Lsn open_end_lsn = 0;          // and the end of its commit record
+    std::uint64_t open_index = 0;  // ordinal of the last change in the open transaction
+    std::uint64_t group_total = 0;  // bytes of the record that is arriving in pieces; 0 = none
+    std::uint64_t group_next = 0;   // bytes of it that have arrived
+    std::uint32_t group_kind = 0;   // wire::Kind of that record
+    std::uint32_t reserved = 0;
+
+    bool in_transaction() const { return open_commit_lsn != 0; }
+    bool in_group() const { return group_total != 0; }
+    /// Something has begun that an abort record has to end before anything else may follow.
+    bool unfinished() const { return in_transaction() || in_group(); }
+
+    /// Takes the next record. Returns null, or what is wrong with it (a literal).
+    const char* advance(const wire::RecordView& record);
+
+  private:
+    const char* take_piece(const wire::RecordView& record);
+    const char* take_whole(wire::Kind kind, std::uint8_t flags, Lsn lsn, std::uint64_t index);
+    const char* begin(const wire::RecordView& record);
+    const char* commit(const wire::RecordView& record);
+};
+static_assert(sizeof(StreamState) == 72);
+
+}  // namespace fanout::journal
