@@ -9,6 +9,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,6 +51,15 @@ class Connector {
     virtual void test() = 0;
 };
 
+/// What the host learns about a connector before it makes one.
+struct Descriptor {
+    const char* name;
+    const char* version;
+    const char* summary;             // one line
+    std::uint32_t capabilities = 0;  // FANOUT_CAP_*
+    std::span<const fanout_option_spec> options = {};
+};
+
 namespace detail {
 
 inline void fill(fanout_error* error, const char* message, const char* hint, Position at) {
@@ -77,7 +87,14 @@ fanout_outcome guarded(fanout_error* error, F&& call) noexcept {
 
 /// `C` is constructed as C(const Options&, const fanout_host&).
 template <typename C>
-fanout_connector make_entry(fanout_connector entry) {
+fanout_connector make_entry(const Descriptor& descriptor) {
+    fanout_connector entry{};
+    entry.name = descriptor.name;
+    entry.version = descriptor.version;
+    entry.summary = descriptor.summary;
+    entry.capabilities = descriptor.capabilities;
+    entry.options = descriptor.options.data();
+    entry.option_count = descriptor.options.size();
     entry.abi = FANOUT_CONNECTOR_ABI;
     entry.create = [](const fanout_option* options, size_t count, const fanout_host* host,
                       void** self, fanout_error* error) {
@@ -106,7 +123,7 @@ fanout_connector make_entry(fanout_connector entry) {
 }  // namespace detail
 }  // namespace fanout::connector
 
-/// `descriptor` is a fanout_connector with name, version, summary, capabilities and options set.
+/// `descriptor` is a fanout::connector::Descriptor.
 #define FANOUT_EXPORT_CONNECTOR(Class, descriptor)                            \
     extern "C" __attribute__((visibility("default"))) const fanout_connector* \
     fanout_connector_entry(void) {                                            \

@@ -1,0 +1,76 @@
+// Changes as JSON lines, the format of the connectors that write text:
+//
+//   {"op":"insert","schema":"public","table":"orders","xid":741,"lsn":"0/1A2B3C8","index":0,
+//    "commit_time":"2026-11-22T10:00:00.123456Z","key":{"id":1},"before":null,
+//    "after":{"id":1,"total":12.50},"unchanged":[]}
+//
+// One thread at a time. Owns the prepared texts of the tables it has seen; writes into a buffer the
+// caller reuses. Never changes a value: numbers keep their digits, NaN and infinities are strings,
+// bytea is base64, json and jsonb are embedded, everything else is PostgreSQL's text form.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "fanout/connector/abi.h"
+
+namespace fanout::kit {
+
+class JsonEncoder {
+  public:
+    /// Appends `change` as one line ended by '\n'; a truncate as one line per table.
+    void append(std::string& out, const fanout_transaction& transaction,
+                const fanout_change& change);
+
+    /// Table versions are unique within one open only: call when a new one begins.
+    void forget_tables();
+
+  private:
+    enum class Form : std::uint8_t {
+        boolean,
+        int2,
+        int4,
+        int8,
+        oid,
+        number,    // text form is a JSON number unless it is NaN or infinite
+        base64,    // bytea
+        document,  // json, jsonb
+        payload,   // bytes are the text
+        text,      // text form, quoted
+    };
+    struct Column {
+        std::string name;         // quoted
+        std::string member_name;  // quoted, with the colon
+        Form form;
+        bool key;
+    };
+    struct Table {
+        std::uint64_t version;
+        std::string place;  // "schema":…,"table":…,
+        std::vector<Column> columns;
+        bool has_key;
+    };
+
+    static Form form_of(const fanout_column& column);
+    const Table& table_for(const fanout_table& table);
+    void use_transaction(const fanout_transaction& transaction);
+    void append_position(std::string& out, const fanout_change& change) const;
+    void append_row(std::string& out, const fanout_change& change);
+    void append_truncate(std::string& out, const fanout_change& change);
+    void append_message(std::string& out, const fanout_change& change) const;
+    void append_key(std::string& out, const Table& table, const fanout_change& change);
+    void append_image(std::string& out, const Table& table, const fanout_table& shape,
+                      const fanout_value* values);
+    void append_value(std::string& out, Form form, const fanout_column& column,
+                      const fanout_value& value);
+
+    std::unordered_map<std::uint32_t, Table> tables_;
+    std::uint64_t commit_lsn_ = 0;
+    std::string place_in_log_;  // "xid":…,"lsn":…,"index":
+    std::string commit_time_;   // ,"commit_time":…
+    std::string scratch_;
+};
+
+}  // namespace fanout::kit

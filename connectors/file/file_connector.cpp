@@ -1,0 +1,58 @@
+#include "file/file_connector.hpp"
+
+namespace fanout::file_target {
+namespace {
+
+using connector::ConnectorError;
+
+constexpr std::size_t kHandOverBytes = 256 * 1024;
+
+std::string checked_path(const std::string& path) {
+    if (path.empty() || path.front() != '/' || path.back() == '/')
+        throw ConnectorError(FANOUT_FATAL,
+                             "option \"path\" is \"" + path + "\", not the absolute path of a file",
+                             "write it from the root, for example /var/lib/pg_fanout/orders.json");
+    return path;
+}
+
+}  // namespace
+
+FileConnector::FileConnector(const connector::Options& options, const fanout_host& host)
+    : host_(host), file_(checked_path(options.text("path"))) {}
+
+fanout_cursor FileConnector::open(const fanout_session& session) {
+    interrupted_ = false;
+    encoder_.forget_tables();
+    lines_.clear();
+    return file_.open(session);
+}
+
+void FileConnector::write(const fanout_batch& batch) {
+    for (std::size_t t = 0; t < batch.transaction_count; ++t) {
+        const fanout_transaction& transaction = batch.transactions[t];
+        for (std::size_t c = 0; c < transaction.change_count; ++c) {
+            encoder_.append(lines_, transaction, transaction.changes[c]);
+            if (lines_.size() < kHandOverBytes) continue;
+            if (interrupted_ || host_.stopping(host_.context) != 0)
+                throw ConnectorError(FANOUT_RETRY, "stopped before everything was written");
+            hand_over();
+        }
+    }
+}
+
+void FileConnector::hand_over() {
+    file_.append(lines_);
+    lines_.clear();
+}
+
+void FileConnector::flush(const fanout_cursor& cursor) {
+    hand_over();
+    file_.commit(cursor);
+}
+
+void FileConnector::close() noexcept {
+    lines_.clear();
+    file_.close();
+}
+
+}  // namespace fanout::file_target
