@@ -118,7 +118,7 @@ inline constexpr std::uint8_t kColumnIdentity = 0x08;    // GENERATED … AS IDE
 inline constexpr std::uint8_t kColumnPrimaryKey = 0x10;  // part of the primary key
 
 struct ColumnBody {
-    std::uint32_t type;
+    std::uint32_t type;  // OID; of a domain its base type: it says how the values are made
     std::int32_t typmod;
     std::int16_t attnum;
     std::uint8_t value_class;  // ValueClass
