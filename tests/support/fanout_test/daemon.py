@@ -19,19 +19,20 @@ class Daemon:
         self.user = user
         self.process = None
 
-    def command(self):
+    def command(self, detached=False):
         plain = [places.fanoutd(), "--source", self.source_dsn, "--state-dir", self.state,
                  *self.options]
-        prefix = ["setpriv", "--pdeathsig", "KILL"]
+        options = [] if detached else ["--pdeathsig", "KILL"]
         if self.user:
-            prefix += ["--reuid", self.user, "--regid", self.user, "--clear-groups"]
-        return prefix + plain
+            options += ["--reuid", self.user, "--regid", self.user, "--clear-groups"]
+        return (["setpriv", *options] if options else []) + plain
 
-    def start(self):
+    def start(self, detached=False):
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith(("PG", "FANOUT"))}
         environment.update(self.env)
-        self.process = Process(self.name, self.command(), self.log_path, env=environment)
+        self.process = Process(self.name, self.command(detached), self.log_path, env=environment,
+                               detached=detached)
         return self
 
     def running(self):

@@ -73,9 +73,11 @@ class Postgres:
     def port(self):
         return self.tcp_port or PORT
 
-    def start(self, wait=True):
+    def start(self, wait=True, detached=False):
+        """detached: it outlives this process, which then has to be told where it is."""
         self.process = Process(f"postgres {self.name}", places.as_server(
-            [self.program("postgres"), "-D", self.data], death_signal="QUIT"), self.log_path)
+            [self.program("postgres"), "-D", self.data],
+            death_signal=None if detached else "QUIT"), self.log_path, detached=detached)
         if wait:
             self.wait_ready()
         return self

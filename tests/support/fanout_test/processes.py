@@ -19,7 +19,7 @@ _running = []
 class Process:
     """A child process with a log file. stop() and kill() wait until it is gone."""
 
-    def __init__(self, name, command, log_path, env=None, cwd="/"):
+    def __init__(self, name, command, log_path, env=None, cwd="/", detached=False):
         assert threading.current_thread() is threading.main_thread(), "see the module's comment"
         self.name = name
         self.command = command
@@ -28,7 +28,8 @@ class Process:
         with open(log_path, "ab") as log:
             self.popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, env=env, cwd=cwd, start_new_session=True)
-        _running.append(self)
+        if not detached:  # then whoever started it has written down its pid
+            _running.append(self)
 
     @property
     def pid(self):

@@ -17,10 +17,14 @@ KINDS = ("postgres", "sqlite", "file")
 class Stage:
     """Subscriptions made by subscribe() are called like their kind: postgres, sqlite, file."""
 
-    def __init__(self, settings=None, target_settings=None, target_tcp=False):
-        self.folder = places.scratch()
-        self.source = Postgres(self.folder, "source", settings).start()
-        self.target = Postgres(self.folder, "target", target_settings, tcp=target_tcp).start()
+    def __init__(self, settings=None, target_settings=None, target_tcp=False, folder=None,
+                 detached=False):
+        self.folder = folder or places.scratch()
+        self.detached = detached
+        self.source = Postgres(self.folder, "source", settings)
+        self.target = Postgres(self.folder, "target", target_settings, tcp=target_tcp)
+        self.source.start(detached=detached)
+        self.target.start(detached=detached)
         self.shop = self.source.create_database("shop")
         self.copy = self.target.create_database("copy")
         self.sqlite_path = os.path.join(self.folder, "copy.db")
@@ -35,7 +39,7 @@ class Stage:
         self.shop.run("CREATE EXTENSION pg_fanout")
         self.shop.run("SELECT fanout.start_stream('main')")
         if start:
-            self.daemon.start()
+            self.daemon.start(self.detached)
         return self
 
     def load(self, workload, seed=1):
@@ -172,11 +176,14 @@ class Stage:
                   if server.process]
         return "\n".join(texts)
 
-    def close(self):
+    def disconnect(self):
         for traffic in self.traffic:
-            traffic._stop_asked.set()
+            traffic.ask_to_stop()
         for database in (self.shop, self.copy):
             database.close()
+
+    def close(self):
+        self.disconnect()
         if self.daemon.running():
             self.daemon.kill()
         for server in (self.source, self.target):

@@ -58,9 +58,12 @@ class Traffic(threading.Thread):
             connection.commit()
             self.committed += 1
 
+    def ask_to_stop(self):
+        self._stop_asked.set()
+
     def finish(self):
         """Stops it; raises what went wrong in it. Returns the number of committed transactions."""
-        self._stop_asked.set()
+        self.ask_to_stop()
         self.join(60)
         if self.error is not None:
             raise self.error
