@@ -21,10 +21,15 @@ FileConnector::FileConnector(const connector::Options& options, const fanout_hos
     : host_(host), file_(checked_path(options.text("path"))) {}
 
 fanout_cursor FileConnector::open(const fanout_session& session) {
+    close();
     interrupted_ = false;
     encoder_.forget_tables();
-    lines_.clear();
-    return file_.open(session);
+    try {
+        return file_.open(session);
+    } catch (...) {
+        close();
+        throw;
+    }
 }
 
 void FileConnector::write(const fanout_batch& batch) {

@@ -1,0 +1,31 @@
+// What the host learns about this connector before it makes one.
+#include "sqlite/sqlite_connector.hpp"
+
+namespace {
+
+constexpr fanout_option_spec kOptions[] = {
+    {.name = "path",
+     .type = FANOUT_OPTION_STRING,
+     .default_text = nullptr,
+     .help = "Absolute path of the database file; it is made if missing, its directory is not.",
+     .choices = nullptr,
+     .flags = FANOUT_OPTION_REQUIRED},
+    {.name = "busy_timeout_ms",
+     .type = FANOUT_OPTION_INTEGER,
+     .default_text = "5000",
+     .help = "How long to wait for another writer of the file before backing off, milliseconds.",
+     .choices = nullptr,
+     .flags = 0},
+};
+
+constexpr fanout::connector::Descriptor kDescriptor = {
+    .name = "sqlite",
+    .version = "1.0.0",
+    .summary = "Mirrors tables into a SQLite database, exactly once",
+    .capabilities = FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_CREATE_TABLES,
+    .options = kOptions,
+};
+
+}  // namespace
+
+FANOUT_EXPORT_CONNECTOR(fanout::sqlite_target::SqliteConnector, kDescriptor)

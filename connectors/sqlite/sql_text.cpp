@@ -1,0 +1,178 @@
+#include "sqlite/sql_text.hpp"
+
+#include <strings.h>
+
+#include <algorithm>
+
+#include "_kit/sql_quote.hpp"
+#include "_kit/stored_types.hpp"
+#include "fanout/connector/connector.hpp"
+
+namespace fanout::sqlite_target {
+namespace {
+
+using connector::ConnectorError;
+using connector::view;
+using kit::quote_identifier;
+
+struct TypeRule {
+    Oid32 oid;
+    Storage storage;
+};
+
+/// Every type that is not stored as PostgreSQL's text form.
+constexpr TypeRule kTypeRules[] = {
+    {kit::type_oid::kBool, Storage::boolean},  {kit::type_oid::kInt2, Storage::int2},
+    {kit::type_oid::kInt4, Storage::int4},     {kit::type_oid::kInt8, Storage::int8},
+    {kit::type_oid::kOid, Storage::oid},       {kit::type_oid::kFloat4, Storage::float4},
+    {kit::type_oid::kFloat8, Storage::float8}, {kit::type_oid::kBytea, Storage::blob},
+};
+
+const char* declared_type(Storage storage) {
+    switch (storage) {
+        case Storage::boolean:
+        case Storage::int2:
+        case Storage::int4:
+        case Storage::int8:
+        case Storage::oid:
+            return "INTEGER";
+        case Storage::float4:
+        case Storage::float8:
+            return "REAL";
+        case Storage::blob:
+            return "BLOB";
+        case Storage::text:
+            return "TEXT";
+    }
+    return "TEXT";
+}
+
+std::string quoted_target(const fanout_table& table) {
+    return quote_identifier(target_name(table));
+}
+
+std::string column_name(const fanout_table& table, std::size_t column) {
+    return quote_identifier(view(table.columns[column].name));
+}
+
+template <typename Item>
+std::string joined(const std::vector<std::size_t>& columns, const char* separator, Item&& item) {
+    std::string out;
+    for (const std::size_t column : columns) {
+        if (!out.empty()) out += separator;
+        out += item(column);
+    }
+    return out;
+}
+
+/// SQLite's name for a row's number, unless columns of the table have taken all three.
+const char* row_number_name(const fanout_table& table) {
+    for (const char* name : {"rowid", "_rowid_", "oid"}) {
+        const std::string_view wanted(name);
+        const bool taken = std::any_of(
+            table.columns, table.columns + table.column_count, [&](const fanout_column& column) {
+                return column.name.size == wanted.size() &&
+                       strncasecmp(column.name.data, name, wanted.size()) == 0;
+            });
+        if (!taken) return name;
+    }
+    throw ConnectorError(
+        FANOUT_FATAL,
+        "table " + source_name(table) + " has no key, and columns called rowid, _rowid_ and oid",
+        "give the table a primary key");
+}
+
+std::string condition(const fanout_table& table, const RowFinder& finder) {
+    const char* equals = finder.kind == RowFinder::Kind::key ? " = ?" : " IS ?";
+    const std::string found = joined(finder.columns, " AND ", [&](std::size_t column) {
+        return column_name(table, column) + equals;
+    });
+    if (finder.kind == RowFinder::Kind::key) return found;
+    const std::string row = row_number_name(table);
+    return row + " = (SELECT " + row + " FROM " + quoted_target(table) + " WHERE " + found +
+           " LIMIT 1)";
+}
+
+}  // namespace
+
+Storage storage_of(const fanout_column& column) {
+    if (column.value_class != FANOUT_FIXED && column.type_oid != kit::type_oid::kBytea)
+        return Storage::text;
+    for (const TypeRule& rule : kTypeRules)
+        if (rule.oid == column.type_oid) return rule.storage;
+    return Storage::text;
+}
+
+RowFinder row_finder(const fanout_table& table) {
+    const auto with_flag = [&](unsigned flag) {
+        std::vector<std::size_t> columns;
+        for (std::size_t i = 0; i < table.column_count; ++i)
+            if ((table.columns[i].flags & flag) != 0) columns.push_back(i);
+        return columns;
+    };
+    if (table.identity == 'n') return {};
+    RowFinder finder{.kind = RowFinder::Kind::key, .columns = with_flag(FANOUT_COLUMN_KEY)};
+    if (table.identity == 'f') {
+        finder.columns = with_flag(FANOUT_COLUMN_PRIMARY_KEY);
+        if (finder.columns.empty()) {
+            finder.kind = RowFinder::Kind::full_row;
+            for (std::size_t i = 0; i < table.column_count; ++i)
+                finder.columns.push_back(i);
+        }
+    }
+    if (finder.columns.empty()) finder.kind = RowFinder::Kind::none;
+    return finder;
+}
+
+std::string source_name(const fanout_table& table) {
+    return std::string(view(table.schema)) + "." + std::string(view(table.name));
+}
+
+std::string target_name(const fanout_table& table) {
+    if (view(table.schema) == "public") return std::string(view(table.name));
+    return source_name(table);
+}
+
+std::string column_definition(const fanout_column& column) {
+    return quote_identifier(view(column.name)) + " " + declared_type(storage_of(column));
+}
+
+std::string create_table_text(const fanout_table& table) {
+    std::vector<std::size_t> all, key;
+    for (std::size_t i = 0; i < table.column_count; ++i) {
+        all.push_back(i);
+        if ((table.columns[i].flags & FANOUT_COLUMN_PRIMARY_KEY) != 0) key.push_back(i);
+    }
+    if (key.empty() && row_finder(table).kind == RowFinder::Kind::key)
+        key = row_finder(table).columns;
+    const auto name = [&](std::size_t i) { return column_name(table, i); };
+    std::string text =
+        "CREATE TABLE " + quoted_target(table) + " (" +
+        joined(all, ", ", [&](std::size_t i) { return column_definition(table.columns[i]); });
+    if (!key.empty()) text += ", PRIMARY KEY (" + joined(key, ", ", name) + ")";
+    return text + ")";
+}
+
+std::string insert_text(const fanout_table& table, const std::vector<std::size_t>& columns) {
+    if (columns.empty()) return "INSERT INTO " + quoted_target(table) + " DEFAULT VALUES";
+    return "INSERT INTO " + quoted_target(table) + " (" +
+           joined(columns, ", ", [&](std::size_t i) { return column_name(table, i); }) +
+           ") VALUES (" + joined(columns, ", ", [](std::size_t) { return "?"; }) + ")";
+}
+
+std::string update_text(const fanout_table& table, const std::vector<std::size_t>& changed,
+                        const RowFinder& finder) {
+    return "UPDATE " + quoted_target(table) + " SET " +
+           joined(changed, ", ", [&](std::size_t i) { return column_name(table, i) + " = ?"; }) +
+           " WHERE " + condition(table, finder);
+}
+
+std::string delete_text(const fanout_table& table, const RowFinder& finder) {
+    return "DELETE FROM " + quoted_target(table) + " WHERE " + condition(table, finder);
+}
+
+std::string truncate_text(const fanout_table& table) {
+    return "DELETE FROM " + quoted_target(table);
+}
+
+}  // namespace fanout::sqlite_target
