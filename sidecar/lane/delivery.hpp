@@ -1,0 +1,112 @@
+// One stay at a target, from open to the first trouble: journal → batches → write → flush → cursor.
+//
+// A batch is whatever has arrived, up to the limits; no timer holds anything back. Every trouble
+// ends the delivery with a reason; the lane decides what follows, and the next delivery begins at
+// the target's cursor. That is the one recovery path. Lane thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "fanout/base/ids.hpp"
+#include "sidecar/host/connector_guard.hpp"
+#include "sidecar/journal/journal.hpp"
+#include "sidecar/lane/batch_builder.hpp"
+#include "sidecar/lane/cursor_store.hpp"
+#include "sidecar/lane/lane_outbox.hpp"
+#include "sidecar/lane/lane_settings.hpp"
+#include "sidecar/lane/table_cache.hpp"
+
+namespace fanout::lane {
+
+/// Why a delivery ended.
+struct Ending {
+    enum class Kind : std::uint8_t { stopped, reopen, trouble };
+    Kind kind = Kind::stopped;
+    LaneState state = LaneState::streaming;  // of trouble
+    std::string message, hint;
+    Oid32 denied_table = 0;
+};
+
+/// What a delivery works with; all of it outlives it.
+struct DeliveryParts {
+    const LaneSettings& settings;
+    journal::Journal& journal;
+    journal::JournalReader& reader;
+    const CursorStore& cursors;
+    TableCache& tables;
+    LaneOutbox& outbox;
+    const std::atomic<bool>& stop_requested;
+    std::uint64_t epoch;  // of the stream's present attachment
+};
+
+class Delivery {
+  public:
+    Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector);
+
+    Ending run();
+    /// Something became durable: the trouble before it is over.
+    bool progressed() const { return progressed_; }
+
+  private:
+    using Trouble = std::optional<Ending>;
+
+    Trouble open();
+    Trouble read_on();
+    Trouble take(const wire::RecordView& record);
+    Trouble take_begin(const wire::RecordView& record);
+    Trouble take_commit(const wire::RecordView& record);
+    Trouble take_abort();
+    Trouble take_relation(const wire::RecordView& record);
+    Trouble take_row(const wire::RecordView& record);
+    Trouble take_truncate(const wire::RecordView& record);
+    Trouble take_message(const wire::RecordView& record);
+    Trouble take_keepalive(const wire::RecordView& record);
+
+    bool over_limits() const;
+    Trouble relieve();
+    Trouble deliver();
+    Trouble write(const fanout_batch& batch);
+    Trouble flush();
+    Trouble settle();
+    Trouble save_cursor_if_due();
+    Trouble save_cursor();
+    Ending leave();
+    void wait_for_data();
+    void release_if_empty();
+    void publish(bool caught_up);
+
+    Trouble denied(const CachedTable& table);
+    bool is_wanted(const CachedTable& table) const;
+    Ending failed_call(const char* call, const host::Outcome& outcome) const;
+
+    const LaneSettings& settings_;
+    journal::Journal& journal_;
+    journal::JournalReader& reader_;
+    const CursorStore& cursors_;
+    TableCache& tables_;
+    LaneOutbox& outbox_;
+    const std::atomic<bool>& stop_requested_;
+    const std::uint64_t epoch_;
+    host::ConnectorGuard& connector_;
+
+    BatchBuilder batch_;
+    fanout_cursor passed_{};   // complete transactions and keepalives that were read
+    fanout_cursor durable_{};  // what a restart would begin at
+    fanout_cursor flushed_{};  // acknowledged by the connector
+    fanout_cursor settled_{};  // nothing up to it is in hand: what is reported
+    Lsn posted_lsn_ = 0;       // end_lsn of the last progress the reporter was told of
+    Lsn open_commit_lsn_ = 0;
+    PgTime open_commit_time_ = 0;
+    Lsn open_end_lsn_ = 0;
+    std::uint64_t rows_in_hand_ = 0;  // read, not flushed
+    std::uint64_t rows_written_ = 0;  // of those, at the connector
+    std::uint64_t transactions_written_ = 0;
+    bool caught_up_ = false;
+    bool progressed_ = false;
+    std::chrono::steady_clock::time_point saved_at_{};
+};
+
+}  // namespace fanout::lane

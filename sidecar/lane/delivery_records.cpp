@@ -1,0 +1,188 @@
+// The part of Delivery that takes records in: what each kind does to the batch and the cursor.
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "fanout/base/lsn_text.hpp"
+#include "sidecar/lane/delivery.hpp"
+#include "sidecar/lane/row_decoder.hpp"
+
+namespace fanout::lane {
+namespace {
+
+/// Messages of ours are for the worker and the drain, never for a target.
+constexpr std::string_view kOwnPrefix = "pg_fanout.";
+
+Ending unreadable(const Status& status) {
+    return {Ending::Kind::trouble, LaneState::failed, status.text(),
+            "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
+}
+
+template <typename Body>
+bool read_body(const wire::RecordView& record, Body& out) {
+    if (record.body.size() < sizeof out) return false;
+    std::memcpy(&out, record.body.data(), sizeof out);
+    return true;
+}
+
+Ending short_body(const wire::RecordView& record) {
+    return unreadable(Status::corruption("the record of kind " +
+                                         std::to_string(record.header.kind) + " at " +
+                                         lsn_text(record.header.lsn) + " is too short"));
+}
+
+}  // namespace
+
+Delivery::Trouble Delivery::take(const wire::RecordView& record) {
+    switch (record.kind()) {
+        case wire::Kind::insert:
+        case wire::Kind::update:
+        case wire::Kind::remove:
+            return take_row(record);
+        case wire::Kind::begin:
+            return take_begin(record);
+        case wire::Kind::commit:
+            return take_commit(record);
+        case wire::Kind::abort:
+            return take_abort();
+        case wire::Kind::relation:
+            return take_relation(record);
+        case wire::Kind::truncate:
+            return take_truncate(record);
+        case wire::Kind::message:
+            return take_message(record);
+        case wire::Kind::keepalive:
+            return take_keepalive(record);
+        default:
+            return std::nullopt;  // a kind this version may skip
+    }
+}
+
+Delivery::Trouble Delivery::take_begin(const wire::RecordView& record) {
+    wire::BeginBody body;
+    if (!read_body(record, body)) return short_body(record);
+    // An open transaction that never ended is void; it comes again whole.
+    if (batch_.in_transaction())
+        if (auto trouble = take_abort()) return trouble;
+    open_commit_lsn_ = record.header.lsn;
+    open_end_lsn_ = body.end_lsn;
+    open_commit_time_ = body.commit_time;
+    batch_.begin(open_commit_lsn_, body.end_lsn, body.commit_time, body.xid);
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_commit(const wire::RecordView& record) {
+    if (!batch_.in_transaction() || record.header.lsn != open_commit_lsn_)
+        return unreadable(Status::corruption("the commit at " + lsn_text(record.header.lsn) +
+                                             " has no begin in the journal"));
+    batch_.commit();
+    passed_ = {open_commit_lsn_, open_end_lsn_, open_commit_time_};
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_abort() {
+    if (!batch_.open_part_written()) {
+        rows_in_hand_ -= batch_.open_rows();
+        batch_.drop_open();
+        release_if_empty();
+        return std::nullopt;
+    }
+    return Ending{Ending::Kind::reopen, LaneState::streaming, "", "", 0};
+}
+
+Delivery::Trouble Delivery::take_relation(const wire::RecordView& record) {
+    auto table = tables_.take(record);
+    if (!table.is_ok()) return unreadable(table.status());
+    if (batch_.in_transaction()) return denied(*table.value());
+    return std::nullopt;
+}
+
+/// Nothing if the owner may read `table`, or if the table is not its business.
+Delivery::Trouble Delivery::denied(const CachedTable& table) {
+    if (!table.denied) return std::nullopt;
+    const auto permitted = settings_.permitted_until.find(table.table.oid);
+    const bool by_now =
+        permitted != settings_.permitted_until.end() && open_commit_lsn_ < permitted->second;
+    if (by_now && table.wanted_by_any) return std::nullopt;
+    if (auto trouble = deliver()) return trouble;
+    const std::string name = table.full_name();
+    if (by_now) {
+        return Ending{Ending::Kind::trouble, LaneState::needs_resync,
+                      "changes of " + name + " around " + lsn_text(open_commit_lsn_) +
+                          " were not kept, because nobody was permitted to read them",
+                      "synchronise the target anew, then drop and create the subscription", 0};
+    }
+    return Ending{
+        Ending::Kind::trouble, LaneState::denied,
+        "role " + settings_.owner + ", who owns the subscription, may not read " + name,
+        "GRANT SELECT ON " + name + " TO " + settings_.owner + ", then resume the subscription",
+        table.table.oid};
+}
+
+bool Delivery::is_wanted(const CachedTable& table) const {
+    // A denied table that got this far is permitted by now.
+    return table.wanted || table.denied;
+}
+
+Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
+    const Oid32 oid = row_relation(record);
+    const CachedTable* table = tables_.find(oid);
+    if (table == nullptr || !batch_.in_transaction())
+        return unreadable(Status::corruption(
+            "the change at " + lsn_text(record.header.lsn) + ", index " +
+            std::to_string(record.header.index) + ", belongs to " +
+            (table == nullptr ? "table " + std::to_string(oid) + ", which the journal never names"
+                              : std::string("no transaction"))));
+    if (auto trouble = denied(*table)) return trouble;
+    if (!is_wanted(*table)) return std::nullopt;
+    fanout_change change;
+    if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
+        return unreadable(decoded);
+    batch_.add(change, record.whole.size());
+    ++rows_in_hand_;
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
+    fanout_change change;
+    const CachedTable* denied_table = nullptr;
+    auto decoded = decode_truncate(record, tables_, batch_.arena(), change, &denied_table);
+    if (!decoded.is_ok()) return unreadable(decoded);
+    if (denied_table != nullptr)
+        if (auto trouble = denied(*denied_table)) return trouble;
+    if (change.table_count != 0) batch_.add(change, record.whole.size());
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
+    fanout_change change;
+    if (auto decoded = decode_message(record, change); !decoded.is_ok()) return unreadable(decoded);
+    const bool in_transaction = (record.header.flags & wire::kFlagTransactional) != 0;
+    const bool own =
+        std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
+    const bool wanted = !own && connector_.wants_messages();
+    if (in_transaction) {
+        if (wanted) batch_.add(change, record.whole.size());
+        return std::nullopt;
+    }
+    const Lsn behind = record.header.lsn + 1;
+    if (wanted) {
+        batch_.begin(record.header.lsn, behind, passed_.commit_time, 0);
+        batch_.add(change, record.whole.size());
+        batch_.commit();
+        passed_.commit_lsn = record.header.lsn;
+    }
+    passed_.end_lsn = std::max(passed_.end_lsn, behind);
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_keepalive(const wire::RecordView& record) {
+    passed_.end_lsn = std::max(passed_.end_lsn, record.header.lsn);
+    if ((record.header.flags & wire::kFlagReportRequested) == 0) return std::nullopt;
+    if (auto trouble = deliver()) return trouble;
+    publish(caught_up_);
+    outbox_.post(LaneEvent::requested);
+    return std::nullopt;
+}
+
+}  // namespace fanout::lane

@@ -1,0 +1,140 @@
+// See lane.hpp.
+#include "sidecar/lane/lane.hpp"
+
+#include <pthread.h>
+
+#include "sidecar/observe/log.hpp"
+
+namespace fanout::lane {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kInterruptEvery = 100ms;
+constexpr auto kDestructionGrace = 1s;
+
+/// Threads are named for `top -H`; the system takes 15 characters.
+void name_thread(const std::string& subscription) {
+    pthread_setname_np(pthread_self(), ("lane " + subscription).substr(0, 15).c_str());
+}
+
+}  // namespace
+
+Lane::Lane(LaneSettings settings, const fanout_connector& connector, journal::Journal& journal,
+           const std::atomic<std::uint64_t>& epoch, const std::string& cursor_directory,
+           std::function<void(LaneEvent)> doorbell)
+    : settings_(std::move(settings)),
+      connector_(connector),
+      journal_(journal),
+      epoch_(epoch),
+      cursors_(cursor_directory, settings_.subscription, settings_.stream_identity),
+      outbox_(std::move(doorbell)),
+      tables_(settings_.subscription),
+      reader_(journal.new_reader()) {}
+
+Lane::~Lane() {
+    stop(kDestructionGrace);
+}
+
+void Lane::start() {
+    if (const auto stored = cursors_.load(); stored.is_ok()) {
+        outbox_.update([&](LaneSnapshot& board) {
+            board.cursor = stored.value().cursor;
+            board.rows_read = board.rows_delivered = stored.value().rows_delivered;
+            board.transactions = stored.value().transactions;
+        });
+    }
+    thread_ = std::thread([this] { run(); });
+}
+
+void Lane::request_stop() {
+    stop_requested_ = true;
+    reader_->interrupt();
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+}
+
+void Lane::stop(std::chrono::milliseconds grace) {
+    if (!thread_.joinable()) return;
+    request_stop();
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, grace, [this] { return ended_; });
+    while (!ended_) {
+        stopping_ = true;
+        if (connected_ != nullptr) connected_->interrupt();
+        changed_.wait_for(lock, kInterruptEvery, [this] { return ended_; });
+    }
+    lock.unlock();
+    thread_.join();
+}
+
+void Lane::run() {
+    name_thread(settings_.name);
+    while (!stop_requested_) {
+        bool progressed = false;
+        const Ending ending = attempt(progressed);
+        if (progressed) backoff_.reset();
+        if (ending.kind == Ending::Kind::stopped || stop_requested_) break;
+        if (ending.kind == Ending::Kind::reopen) continue;
+        show(ending);
+        if (!tries_again(ending.state)) break;
+        back_off();
+    }
+    reader_->release();
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+}
+
+Ending Lane::attempt(bool& progressed) {
+    auto options = host::check_options(connector_, settings_.options);
+    if (!options.is_ok())
+        return {Ending::Kind::trouble, LaneState::failed, options.status().text(),
+                "correct the target's options, then resume the subscription", 0};
+    host::ConnectorGuard connector(connector_, settings_.name, stopping_);
+    if (settings_.create_tables && !connector.creates_tables())
+        return {Ending::Kind::trouble, LaneState::failed,
+                "connector \"" + std::string(connector.name()) + "\" cannot create tables",
+                "leave create_tables out of the subscription's options", 0};
+    if (const auto outcome = connector.create(options.value()); !outcome.ok())
+        return {Ending::Kind::trouble, state_after(outcome.code), outcome.message, outcome.hint, 0};
+    {
+        const std::lock_guard lock(mutex_);
+        connected_ = &connector;
+    }
+    Delivery delivery(
+        {settings_, journal_, *reader_, cursors_, tables_, outbox_, stop_requested_, epoch_.load()},
+        connector);
+    Ending ending = delivery.run();
+    progressed = delivery.progressed();
+    connector.close();
+    const std::lock_guard lock(mutex_);
+    connected_ = nullptr;
+    return ending;
+}
+
+void Lane::show(const Ending& ending) {
+    denied_table_ = ending.denied_table;
+    outbox_.update([&](LaneSnapshot& board) {
+        board.state = ending.state;
+        board.caught_up = false;
+        board.last_error = ending.message;
+        board.last_error_hint = ending.hint;
+        board.last_error_at = std::chrono::system_clock::now();
+        if (tries_again(ending.state)) ++board.retries;
+    });
+    outbox_.post(LaneEvent::state);
+    log::write(tries_again(ending.state) ? log::Level::warning : log::Level::error,
+               tries_again(ending.state) ? "lane waits before it tries again" : "lane stopped",
+               {{"subscription", settings_.name},
+                {"state", state_name(ending.state)},
+                {"error", ending.message},
+                {"hint", ending.hint}});
+}
+
+void Lane::back_off() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, backoff_.next(), [this] { return stop_requested_.load(); });
+}
+
+}  // namespace fanout::lane

@@ -1,0 +1,49 @@
+// See retry_policy.hpp.
+#include "sidecar/lane/retry_policy.hpp"
+
+#include <algorithm>
+
+namespace fanout::lane {
+
+const char* state_name(LaneState state) {
+    switch (state) {
+        case LaneState::starting:
+            return "starting";
+        case LaneState::streaming:
+            return "streaming";
+        case LaneState::retrying:
+            return "retrying";
+        case LaneState::failed:
+            return "failed";
+        case LaneState::needs_resync:
+            return "needs_resync";
+        case LaneState::denied:
+            return "denied";
+        case LaneState::paused:
+            return "paused";
+    }
+    return "failed";
+}
+
+LaneState state_after(fanout_outcome outcome) {
+    switch (outcome) {
+        case FANOUT_OK:
+            return LaneState::streaming;
+        case FANOUT_RETRY:
+            return LaneState::retrying;
+        case FANOUT_REJECT:  // no dead letters yet: skipping it silently would lose it
+        case FANOUT_FATAL:
+        case FANOUT_FENCED:
+            break;
+    }
+    return LaneState::failed;
+}
+
+std::chrono::milliseconds Backoff::next() {
+    const auto step = step_;
+    step_ = std::min(step_ * 2, kLast);
+    std::uniform_int_distribution<std::int64_t> between(step.count() / 2, step.count());
+    return std::chrono::milliseconds(between(random_));
+}
+
+}  // namespace fanout::lane

@@ -1,0 +1,120 @@
+// Walks bodies with wire::BodyCursor; every refusal names the record's position.
+#include "sidecar/lane/row_decoder.hpp"
+
+#include <cstring>
+
+#include "fanout/base/lsn_text.hpp"
+
+namespace fanout::lane {
+namespace {
+
+using wire::BodyCursor;
+using wire::Refusal;
+
+static_assert(FANOUT_NULL == static_cast<int>(wire::Tag::null) &&
+              FANOUT_UNCHANGED == static_cast<int>(wire::Tag::unchanged) &&
+              FANOUT_PRESENT == static_cast<int>(wire::Tag::present) &&
+              FANOUT_ABSENT == static_cast<int>(wire::Tag::absent));
+static_assert(FANOUT_BEFORE_NONE == static_cast<int>(wire::OldImage::none) &&
+              FANOUT_BEFORE_KEY == static_cast<int>(wire::OldImage::key) &&
+              FANOUT_BEFORE_FULL == static_cast<int>(wire::OldImage::full));
+
+Status damaged(const wire::RecordView& record, const char* why) {
+    return Status::corruption("the change at " + lsn_text(record.header.lsn) + ", index " +
+                              std::to_string(record.header.index) +
+                              ", cannot be read from the journal: " + why);
+}
+
+Refusal decode_image(BodyCursor& cursor, const fanout_table& table, Arena& arena,
+                     const fanout_value*& out) {
+    auto* values = arena.make<fanout_value>(table.column_count);
+    for (std::size_t i = 0; i < table.column_count; ++i) {
+        wire::ValueView view;
+        if (const auto refusal = wire::take_value(cursor, table.columns[i].width, view);
+            refusal != Refusal::none)
+            return refusal;
+        values[i] = {view.data.data(), static_cast<std::uint32_t>(view.data.size()),
+                     static_cast<std::uint8_t>(view.tag)};
+    }
+    out = values;
+    return Refusal::none;
+}
+
+std::uint8_t op_of(wire::Kind kind) {
+    if (kind == wire::Kind::insert) return FANOUT_INSERT;
+    return kind == wire::Kind::update ? FANOUT_UPDATE : FANOUT_DELETE;
+}
+
+}  // namespace
+
+Oid32 row_relation(const wire::RecordView& record) {
+    Oid32 oid = 0;
+    if (record.body.size() >= sizeof(wire::RowBody))
+        std::memcpy(&oid, record.body.data() + offsetof(wire::RowBody, relation), sizeof oid);
+    return oid;
+}
+
+Status decode_row(const wire::RecordView& record, const CachedTable& table, Arena& arena,
+                  fanout_change& out) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::RowBody>();
+    if (!cursor.ok()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    if (body.version != table.version || record.header.epoch != table.epoch)
+        return damaged(record, "it belongs to another version of its table than the journal names");
+    if (body.old_image > FANOUT_BEFORE_FULL) return damaged(record, "unknown kind of old image");
+    out = {};
+    out.op = op_of(record.kind());
+    out.before_kind = body.old_image;
+    out.index = record.header.index;
+    out.table = &table.table;
+    if (body.old_image != FANOUT_BEFORE_NONE) {
+        const auto refusal = decode_image(cursor, table.table, arena, out.before);
+        if (refusal != Refusal::none) return damaged(record, wire::refusal_text(refusal));
+    }
+    if (out.op != FANOUT_DELETE) {
+        const auto refusal = decode_image(cursor, table.table, arena, out.after);
+        if (refusal != Refusal::none) return damaged(record, wire::refusal_text(refusal));
+    }
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::trailing_bytes));
+    return Status::ok();
+}
+
+Status decode_truncate(const wire::RecordView& record, const TableCache& tables, Arena& arena,
+                       fanout_change& out, const CachedTable** denied) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::TruncateBody>();
+    if (!cursor.ok() || body.relation_count > cursor.rest() / sizeof(std::uint32_t))
+        return damaged(record, wire::refusal_text(Refusal::bad_count));
+    auto** wanted = arena.make<const fanout_table*>(body.relation_count);
+    out = {};
+    out.op = FANOUT_TRUNCATE;
+    out.index = record.header.index;
+    if ((record.header.flags & wire::kFlagCascade) != 0) out.flags |= FANOUT_TRUNCATE_CASCADE;
+    if ((record.header.flags & wire::kFlagRestartIdentity) != 0)
+        out.flags |= FANOUT_TRUNCATE_RESTART_IDENTITY;
+    for (std::uint32_t i = 0; i < body.relation_count; ++i) {
+        const auto* table = tables.find(cursor.take<std::uint32_t>());
+        if (table == nullptr) continue;
+        if (table->denied) *denied = table;
+        if (table->wanted || table->denied) wanted[out.table_count++] = &table->table;
+    }
+    out.tables = wanted;
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::trailing_bytes));
+    return Status::ok();
+}
+
+Status decode_message(const wire::RecordView& record, fanout_change& out) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::MessageBody>();
+    const auto prefix = cursor.take_bytes(body.prefix_size);
+    const auto content = cursor.take_bytes(body.content_size);
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    out = {};
+    out.op = FANOUT_MESSAGE;
+    out.index = record.header.index;
+    out.prefix = {reinterpret_cast<const char*>(prefix.data()), prefix.size()};
+    out.content = {reinterpret_cast<const char*>(content.data()), content.size()};
+    return Status::ok();
+}
+
+}  // namespace fanout::lane

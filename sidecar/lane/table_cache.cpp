@@ -1,0 +1,121 @@
+// Relation record → fanout_table. The record's bytes were checked by the journal's reader; their
+// meaning is checked here.
+#include "sidecar/lane/table_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fanout::lane {
+namespace {
+
+using wire::BodyCursor;
+
+fanout_text text_of(std::string_view text) {
+    return {text.data(), text.size()};
+}
+
+bool valid_class(const wire::ColumnBody& column) {
+    const bool fixed = column.value_class == FANOUT_FIXED;
+    return column.value_class >= FANOUT_FIXED && column.value_class <= FANOUT_TEXT_FORM &&
+           fixed == (column.width != 0);
+}
+
+Status damaged(const char* why) {
+    return Status::corruption(std::string("a relation record in the journal is damaged: ") + why);
+}
+
+/// Takes `count` subscription ids; true if `subscription` is among them.
+bool take_ids(BodyCursor& cursor, std::size_t count, std::uint32_t subscription) {
+    bool found = false;
+    for (std::size_t i = 0; i < count && cursor.ok(); ++i)
+        if (cursor.take<std::uint32_t>() == subscription && cursor.ok()) found = true;
+    return found;
+}
+
+}  // namespace
+
+static_assert(FANOUT_FIXED == static_cast<int>(wire::ValueClass::fixed) &&
+              FANOUT_BYTES == static_cast<int>(wire::ValueClass::bytes) &&
+              FANOUT_NUMERIC == static_cast<int>(wire::ValueClass::numeric) &&
+              FANOUT_TEXT_FORM == static_cast<int>(wire::ValueClass::text));
+static_assert(FANOUT_COLUMN_KEY == wire::kColumnKey &&
+              FANOUT_COLUMN_NOT_NULL == wire::kColumnNotNull &&
+              FANOUT_COLUMN_GENERATED == wire::kColumnGenerated &&
+              FANOUT_COLUMN_IDENTITY == wire::kColumnIdentity &&
+              FANOUT_COLUMN_PRIMARY_KEY == wire::kColumnPrimaryKey);
+
+std::string CachedTable::full_name() const {
+    return std::string(table.schema.data, table.schema.size) + "." +
+           std::string(table.name.data, table.name.size);
+}
+
+Status TableCache::parse(CachedTable& into) const {
+    BodyCursor cursor{wire::Bytes(into.record)};
+    const auto body = cursor.take<wire::RelationBody>();
+    into.version = body.version;
+    into.table.oid = body.relation;
+    into.table.identity = static_cast<char>(body.identity);
+    into.table.version = (static_cast<std::uint64_t>(into.epoch) << 32) | body.version;
+    into.table.schema = text_of(cursor.take_text());
+    into.table.name = text_of(cursor.take_text());
+    into.columns.reserve(body.column_count);
+    for (std::size_t i = 0; i < body.column_count; ++i) {
+        const auto column = cursor.take<wire::ColumnBody>();
+        fanout_column out{};
+        out.name = text_of(cursor.take_text());
+        out.type_name = text_of(cursor.take_text());
+        if (!cursor.ok()) return damaged("a column reaches beyond its end");
+        if (!valid_class(column)) return damaged("a column has an impossible class or width");
+        out.type_oid = column.type;
+        out.typmod = column.typmod;
+        out.attnum = column.attnum;
+        out.width = column.width;
+        out.value_class = column.value_class;
+        out.flags = column.flags;
+        into.columns.push_back(out);
+    }
+    into.wanted = take_ids(cursor, body.wanted_count, subscription_);
+    into.denied = take_ids(cursor, body.denied_count, subscription_);
+    into.wanted_by_any = body.wanted_count != 0;
+    if (!cursor.at_end()) return damaged("its length does not fit its content");
+    into.table.columns = into.columns.data();
+    into.table.column_count = into.columns.size();
+    return Status::ok();
+}
+
+Result<const CachedTable*> TableCache::take(const wire::RecordView& record) {
+    if (record.body.size() < sizeof(wire::RelationBody)) return damaged("it is too short");
+    wire::RelationBody body;
+    std::memcpy(&body, record.body.data(), sizeof body);
+    auto& place = in_force_[body.relation];
+    if (place && place->epoch == record.header.epoch &&
+        std::ranges::equal(place->record, record.body))
+        return place.get();
+    auto table = std::make_unique<CachedTable>();
+    table->record.assign(record.body.begin(), record.body.end());
+    table->epoch = record.header.epoch;
+    if (auto parsed = parse(*table); !parsed.is_ok()) return parsed;
+    auto& count = counts_[body.relation];
+    count.oid = body.relation;
+    count.schema.assign(table->table.schema.data, table->table.schema.size);
+    count.name.assign(table->table.name.data, table->table.name.size);
+    count.identity = table->table.identity;
+    table->count = &count;
+    if (place) replaced_.push_back(std::move(place));
+    place = std::move(table);
+    return place.get();
+}
+
+const CachedTable* TableCache::find(Oid32 oid) const {
+    const auto found = in_force_.find(oid);
+    return found == in_force_.end() ? nullptr : found->second.get();
+}
+
+void TableCache::clear() {
+    in_force_.clear();
+    replaced_.clear();
+    for (auto& [oid, count] : counts_)
+        count.rows_in_hand = 0;
+}
+
+}  // namespace fanout::lane

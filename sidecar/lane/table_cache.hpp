@@ -1,0 +1,72 @@
+// The tables a lane has met: relation records as connectors see them, and whose they are.
+//
+// Owns copies of the relation records; rows point into the tables, so a table that was replaced
+// stays until forget_replaced(), which the lane calls when no batch is alive. Lane thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/base/status.hpp"
+#include "fanout/connector/abi.h"
+#include "fanout/wire/record_reader.hpp"
+
+namespace fanout::lane {
+
+/// Rows of one table, over all its versions.
+struct TableCount {
+    Oid32 oid = 0;
+    std::string schema, name;
+    char identity = 'd';
+    std::uint64_t rows_in_hand = 0;  // read and not yet durable at the target
+    std::uint64_t rows_delivered = 0;
+};
+
+/// One version of one table.
+struct CachedTable {
+    std::vector<std::uint8_t> record;  // body of the relation record; names point into it
+    std::vector<fanout_column> columns;
+    fanout_table table{};
+    std::uint32_t epoch = 0;
+    std::uint32_t version = 0;
+    bool wanted = false;          // the subscription gets its rows
+    bool denied = false;          // it would, but its owner may not read the table
+    bool wanted_by_any = false;   // its rows are in the journal at all
+    TableCount* count = nullptr;  // owned by the cache
+
+    std::string full_name() const;
+};
+
+class TableCache {
+  public:
+    explicit TableCache(std::uint32_t subscription) : subscription_(subscription) {}
+
+    /// Takes a relation record; the table becomes the one in force for its OID.
+    Result<const CachedTable*> take(const wire::RecordView& record);
+
+    /// Null if no relation record named it.
+    const CachedTable* find(Oid32 oid) const;
+
+    /// Drops versions that are no longer in force. No change may point to one.
+    void forget_replaced() { replaced_.clear(); }
+
+    /// Everything but the counts: before reading from another place.
+    void clear();
+
+    std::unordered_map<Oid32, TableCount>& counts() { return counts_; }
+
+  private:
+    Status parse(CachedTable& into) const;
+
+    const std::uint32_t subscription_;
+    std::unordered_map<Oid32, std::unique_ptr<CachedTable>> in_force_;
+    std::vector<std::unique_ptr<CachedTable>> replaced_;
+    std::unordered_map<Oid32, TableCount> counts_;
+};
+
+}  // namespace fanout::lane
