@@ -1,216 +1,225 @@
-// Changes as JSON text. Values go through their types' output functions, except bytea, whose
-// output function cannot carry the largest values that can be stored.
-#include "pg_extension/pg.hpp"
-//
+// Each kind of line, member by member.
 #include "pg_extension/pg_version.hpp"
+//
 #include "pg_extension/plugin/json_face.hpp"
+//
 #include "pg_extension/plugin/json_value.hpp"
 
-namespace fanout::json_face {
+namespace fanout::plugin {
 
 namespace {
 
-/// The columns by which rows of `relation` are found, as attribute numbers offset by
-/// FirstLowInvalidHeapAttributeNumber; under FULL, the primary key if there is one.
-Bitmapset* key_columns(Relation relation) {
-    const bool full = relation->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
-    return RelationGetIndexAttrBitmap(
-        relation, full ? INDEX_ATTR_BITMAP_PRIMARY_KEY : INDEX_ATTR_BITMAP_IDENTITY_KEY);
-}
-
-bool is_key(Bitmapset* keys, int attnum) {
-    return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, keys);
-}
-
-bool is_carried(Form_pg_attribute attribute) {
-    return !attribute->attisdropped && server::is_stored(attribute);
-}
-
-/// TOASTed, not in the WAL and not reassembled: the target keeps what it has.
-bool is_unchanged(Form_pg_attribute attribute, Datum value, bool is_null) {
-    return !is_null && attribute->attlen == -1 && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
-}
-
-void write_text_member(StringInfo out, const char* name, const char* value) {
-    appendStringInfo(out, ",\"%s\":", name);
-    escape_json(out, value);
-}
-
-/// ,"xid":…,"lsn":…,"index":…,"commit_time":… as far as they are wanted.
-void write_place(StringInfo out, const Options& options, const Place& place, bool with_index) {
-    if (options.include_xids) appendStringInfo(out, ",\"xid\":%u", place.xid);
-    if (options.include_lsns) {
-        appendStringInfo(out, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(place.lsn));
-    }
-    if (with_index) {
-        appendStringInfo(out, ",\"index\":%llu", static_cast<unsigned long long>(place.index));
-    }
-    if (options.include_times) {
-        appendStringInfoString(out, ",\"commit_time\":");
-        write_time(out, place.commit_time);
-    }
-}
-
-void write_table(StringInfo out, Relation relation) {
-    write_text_member(out, "schema", get_namespace_name(RelationGetNamespace(relation)));
-    write_text_member(out, "table", RelationGetRelationName(relation));
-}
-
-/// The values of one tuple, deformed once.
-struct Image {
-    Datum* values = nullptr;
-    bool* nulls = nullptr;
-    bool exists() const { return values != nullptr; }
+/// A deformed row: the values it has, by the columns of the entry.
+struct Row {
+    Datum* values;
+    bool* nulls;
 };
 
-Image deform(TupleDesc shape, HeapTuple tuple) {
-    Image image;
-    if (tuple == nullptr) return image;
-    image.values = static_cast<Datum*>(palloc(sizeof(Datum) * (shape->natts + 1)));
-    image.nulls = static_cast<bool*>(palloc(sizeof(bool) * (shape->natts + 1)));
-    heap_deform_tuple(tuple, shape, image.values, image.nulls);
-    return image;
+Row deform(Relation relation, HeapTuple tuple) {
+    if (tuple == nullptr) return {nullptr, nullptr};
+    TupleDesc shape = RelationGetDescr(relation);
+    Row row{static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<Size>(shape->natts))),
+            static_cast<bool*>(palloc(sizeof(bool) * static_cast<Size>(shape->natts)))};
+    heap_deform_tuple(tuple, shape, row.values, row.nulls);
+    return row;
 }
 
-/// Writes an object of the columns that `wanted` accepts and that the WAL has.
-template <typename Wanted>
-void write_object(StringInfo out, TupleDesc shape, const Image& image, Wanted wanted) {
-    appendStringInfoChar(out, '{');
+bool is_unchanged(const ColumnPlan& column, const Row& row) {
+    return column.value.toastable && !row.nulls[column.attribute] &&
+           VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row.values[column.attribute]));
+}
+
+/// With identity full every column is part of it: the primary key says more.
+uint8 key_flag(const RelationEntry* entry) {
+    const bool by_index =
+        entry->identity == wire::Identity::by_default || entry->identity == wire::Identity::index;
+    return by_index ? wire::kColumnKey : wire::kColumnPrimaryKey;
+}
+
+void put_member(StringInfo out, ColumnPlan* column, const Row& row, bool* first) {
+    appendStringInfoString(out, *first ? "" : ",");
+    *first = false;
+    escape_json(out, column->name);
+    appendStringInfoChar(out, ':');
+    append_json_value(out, column, row.values[column->attribute], row.nulls[column->attribute]);
+}
+
+/// `only` restricts the image to columns with that flag; 0: all.
+void put_image(StringInfo out, const RelationEntry* entry, const Row& row, uint8 only) {
+    if (row.values == nullptr) {
+        appendStringInfoString(out, "null");
+        return;
+    }
     bool first = true;
-    for (int i = 0; i < shape->natts; ++i) {
-        Form_pg_attribute attribute = TupleDescAttr(shape, i);
-        if (!is_carried(attribute) || !wanted(attribute)) continue;
-        if (is_unchanged(attribute, image.values[i], image.nulls[i])) continue;
-        if (!first) appendStringInfoChar(out, ',');
-        first = false;
-        escape_json(out, NameStr(attribute->attname));
-        appendStringInfoChar(out, ':');
-        write_value(out, attribute->atttypid, image.values[i], image.nulls[i]);
+    appendStringInfoChar(out, '{');
+    for (int i = 0; i < entry->column_count; ++i) {
+        ColumnPlan* column = &entry->columns[i];
+        if (only != 0 && (column->flags & only) == 0) continue;
+        if (is_unchanged(*column, row)) continue;
+        put_member(out, column, row, &first);
     }
     appendStringInfoChar(out, '}');
 }
 
-/// The row's key after the change, or of the row that went; null without a key.
-void write_key(StringInfo out, TupleDesc shape, Bitmapset* keys, const Image& before,
-               const Image& after) {
-    appendStringInfoString(out, ",\"key\":");
-    const Image& image = after.exists() ? after : before;
-    if (keys == nullptr || !image.exists()) {
-        appendStringInfoString(out, "null");
-        return;
-    }
-    write_object(out, shape, image,
-                 [keys](Form_pg_attribute attribute) { return is_key(keys, attribute->attnum); });
-}
-
-void write_before(StringInfo out, Relation relation, Bitmapset* keys, const Image& before) {
-    appendStringInfoString(out, ",\"before\":");
-    if (!before.exists()) {
-        appendStringInfoString(out, "null");
-        return;
-    }
-    const bool full = relation->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
-    write_object(out, RelationGetDescr(relation), before,
-                 [full, keys](Form_pg_attribute attribute) {
-                     return full || is_key(keys, attribute->attnum);
-                 });
-}
-
-void write_unchanged(StringInfo out, TupleDesc shape, const Image& after) {
-    appendStringInfoString(out, ",\"unchanged\":[");
+/// The row's key after the change, or of the row that went.
+void put_key(StringInfo out, const RelationEntry* entry, const Row& before, const Row& after) {
+    const uint8 flag = key_flag(entry);
     bool first = true;
-    for (int i = 0; after.exists() && i < shape->natts; ++i) {
-        Form_pg_attribute attribute = TupleDescAttr(shape, i);
-        if (!is_carried(attribute)) continue;
-        if (!is_unchanged(attribute, after.values[i], after.nulls[i])) continue;
+    for (int i = 0; i < entry->column_count; ++i) {
+        ColumnPlan* column = &entry->columns[i];
+        if ((column->flags & flag) == 0) continue;
+        const bool from_after = after.values != nullptr && !is_unchanged(*column, after);
+        if (!from_after && before.values == nullptr) continue;
+        if (first) appendStringInfoChar(out, '{');
+        put_member(out, column, from_after ? after : before, &first);
+    }
+    appendStringInfoString(out, first ? "null" : "}");
+}
+
+void put_unchanged(StringInfo out, const RelationEntry* entry, const Row& after) {
+    bool first = true;
+    appendStringInfoChar(out, '[');
+    for (int i = 0; after.values != nullptr && i < entry->column_count; ++i) {
+        if (!is_unchanged(entry->columns[i], after)) continue;
         if (!first) appendStringInfoChar(out, ',');
         first = false;
-        escape_json(out, NameStr(attribute->attname));
+        escape_json(out, entry->columns[i].name);
     }
     appendStringInfoChar(out, ']');
 }
 
-const char* operation(const ReorderBufferChange* change) {
+StringInfo open_line(JsonFace* face, const char* op) {
+    OutputPluginPrepareWrite(face->context, true);
+    StringInfo out = face->context->out;
+    appendStringInfo(out, "{\"op\":\"%s\"", op);
+    return out;
+}
+
+void close_line(JsonFace* face) {
+    appendStringInfoChar(face->context->out, '}');
+    OutputPluginWrite(face->context, true);
+}
+
+void put_table(StringInfo out, const RelationEntry* entry) {
+    appendStringInfoString(out, ",\"schema\":");
+    escape_json(out, entry->schema);
+    appendStringInfoString(out, ",\"table\":");
+    escape_json(out, entry->name);
+}
+
+/// Lines count from 0, records from 1.
+void put_position(JsonFace* face, StringInfo out, const ReorderBufferTXN* txn, XLogRecPtr lsn,
+                  uint64 index) {
+    const PluginOptions& options = face->options;
+    if (options.include_xid) appendStringInfo(out, ",\"xid\":%u", txn != nullptr ? txn->xid : 0);
+    if (options.include_lsn) {
+        appendStringInfo(out, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(lsn));
+    }
+    appendStringInfo(out, ",\"index\":" UINT64_FORMAT, index);
+    if (options.include_time && txn != nullptr) {
+        appendStringInfoString(out, ",\"commit_time\":");
+        append_json_time(out, server::commit_time(txn));
+    }
+}
+
+void put_boundary(JsonFace* face, const ReorderBufferTXN* txn, const char* op) {
+    StringInfo out = open_line(face, op);
+    const PluginOptions& options = face->options;
+    if (options.include_xid) appendStringInfo(out, ",\"xid\":%u", txn->xid);
+    if (options.include_lsn) {
+        appendStringInfo(out, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(txn->final_lsn));
+    }
+    if (options.include_time) {
+        appendStringInfoString(out, ",\"commit_time\":");
+        append_json_time(out, server::commit_time(txn));
+    }
+    close_line(face);
+}
+
+void begin_if_needed(JsonFace* face, const ReorderBufferTXN* txn) {
+    if (face->begun || !face->options.include_transactions) return;
+    put_boundary(face, txn, "begin");
+    face->begun = true;
+}
+
+const char* op_of(const ReorderBufferChange* change) {
     switch (change->action) {
         case REORDER_BUFFER_CHANGE_INSERT:
             return "insert";
         case REORDER_BUFFER_CHANGE_UPDATE:
             return "update";
-        case REORDER_BUFFER_CHANGE_DELETE:
-            return "delete";
         default:
-            return "unknown";
+            return "delete";
     }
 }
 
 }  // namespace
 
-void write_begin(StringInfo out, const Options& options, const Place& place) {
-    appendStringInfoString(out, "{\"op\":\"begin\"");
-    write_place(out, options, place, false);
-    appendStringInfoChar(out, '}');
+void json_begin(JsonFace* face, const ReorderBufferTXN*) {
+    face->begun = false;
+    face->index = 0;
 }
 
-void write_commit(StringInfo out, const Options& options, const Place& place, XLogRecPtr end_lsn) {
-    appendStringInfoString(out, "{\"op\":\"commit\"");
-    write_place(out, options, place, false);
-    if (options.include_lsns) {
-        appendStringInfo(out, ",\"end_lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(end_lsn));
-    }
-    appendStringInfo(out, ",\"changes\":%llu}", static_cast<unsigned long long>(place.index));
-}
-
-void write_change(StringInfo out, const Options& options, const Place& place, Relation relation,
-                  const ReorderBufferChange* change) {
-    TupleDesc shape = RelationGetDescr(relation);
-    const Image before = deform(shape, server::old_tuple(change));
-    const Image after = change->action == REORDER_BUFFER_CHANGE_DELETE
-                            ? Image{}
-                            : deform(shape, server::new_tuple(change));
-    Bitmapset* keys = key_columns(relation);
-    appendStringInfo(out, "{\"op\":\"%s\"", operation(change));
-    write_table(out, relation);
-    write_place(out, options, place, true);
-    write_key(out, shape, keys, before, after);
-    write_before(out, relation, keys, before);
+void json_row(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
+              const ReorderBufferChange* change) {
+    begin_if_needed(face, txn);
+    const Row before = deform(relation, server::old_tuple(change));
+    const Row after = deform(relation, server::new_tuple(change));
+    StringInfo out = open_line(face, op_of(change));
+    put_table(out, entry);
+    put_position(face, out, txn, txn->final_lsn, face->index++);
+    appendStringInfoString(out, ",\"key\":");
+    put_key(out, entry, before, after);
+    appendStringInfoString(out, ",\"before\":");
+    const bool whole = entry->identity == wire::Identity::full;
+    put_image(out, entry, before, whole ? 0 : wire::kColumnKey);
     appendStringInfoString(out, ",\"after\":");
-    if (after.exists()) {
-        write_object(out, shape, after, [](Form_pg_attribute) { return true; });
-    } else {
-        appendStringInfoString(out, "null");
+    put_image(out, entry, after, 0);
+    appendStringInfoString(out, ",\"unchanged\":");
+    put_unchanged(out, entry, after);
+    close_line(face);
+}
+
+void json_truncate(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
+                   uint32 count, const ReorderBufferChange* change) {
+    begin_if_needed(face, txn);
+    const uint64 index = face->index++;
+    for (uint32 i = 0; i < count; ++i) {
+        StringInfo out = open_line(face, "truncate");
+        put_table(out, entries[i]);
+        put_position(face, out, txn, txn->final_lsn, index);
+        appendStringInfo(out,
+                         ",\"key\":null,\"before\":null,\"after\":null,\"unchanged\":[],"
+                         "\"cascade\":%s,\"restart_identity\":%s",
+                         change->data.truncate.cascade ? "true" : "false",
+                         change->data.truncate.restart_seqs ? "true" : "false");
+        close_line(face);
     }
-    write_unchanged(out, shape, after);
-    appendStringInfoChar(out, '}');
 }
 
-void write_truncate(StringInfo out, const Options& options, const Place& place, Relation relation,
-                    bool cascade, bool restart_identity) {
-    appendStringInfoString(out, "{\"op\":\"truncate\"");
-    write_table(out, relation);
-    write_place(out, options, place, true);
-    appendStringInfo(out,
-                     ",\"key\":null,\"before\":null,\"after\":null,\"unchanged\":[],\"cascade\":%s,"
-                     "\"restart_identity\":%s}",
-                     cascade ? "true" : "false", restart_identity ? "true" : "false");
-}
-
-void write_message(StringInfo out, const Options& options, const Place& place, bool transactional,
-                   const char* prefix, Size size, const char* content) {
-    appendStringInfoString(out, "{\"op\":\"message\"");
-    write_place(out, options, place, true);
-    appendStringInfo(out, ",\"transactional\":%s", transactional ? "true" : "false");
-    write_text_member(out, "prefix", prefix);
+void json_message(JsonFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
+                  const char* content, Size size) {
+    if (!face->options.include_messages) return;
+    if (txn != nullptr) begin_if_needed(face, txn);
+    StringInfo out = open_line(face, "message");
+    put_position(face, out, txn, txn != nullptr ? txn->final_lsn : lsn,
+                 txn != nullptr ? face->index++ : 0);
+    appendStringInfoString(out, ",\"prefix\":");
+    escape_json(out, prefix);
     const bool is_text =
         memchr(content, '\0', size) == nullptr &&
         pg_verify_mbstr(GetDatabaseEncoding(), content, static_cast<int>(size), true);
+    appendStringInfo(out, ",\"encoding\":\"%s\",\"content\":", is_text ? "utf8" : "base64");
     if (is_text) {
-        appendStringInfoString(out, ",\"encoding\":\"utf8\"");
-        write_text_member(out, "content", pnstrdup(content, size));
+        escape_json(out, pnstrdup(content, size));
     } else {
-        appendStringInfoString(out, ",\"encoding\":\"base64\",\"content\":");
-        write_base64(out, content, size);
+        append_json_base64(out, content, size);
     }
-    appendStringInfoChar(out, '}');
+    close_line(face);
 }
 
-}  // namespace fanout::json_face
+void json_commit(JsonFace* face, const ReorderBufferTXN* txn) {
+    if (face->begun) put_boundary(face, txn, "commit");
+}
+
+}  // namespace fanout::plugin

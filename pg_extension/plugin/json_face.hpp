@@ -1,42 +1,28 @@
-// The plugin's face for people: one JSON object per change, through the ordinary slot functions.
-//
-// Same members and meaning as the lines of the `file` connector (docs/record-format.md ends with
-// them), so that what an operator peeks at is what a target gets. Runs in the session that reads
-// the slot; allocates in the caller's per-change context.
+// The plugin's text face: one JSON object per change, in the words of the connectors `file` and
+// `stdout` (docs/record-format.md). For people and for pg_regress; not a fast path.
 #pragma once
 
 #include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/plugin_options.hpp"
+#include "pg_extension/plugin/relation_cache.hpp"
 
-namespace fanout::json_face {
+namespace fanout::plugin {
 
-/// Members that tests and people may leave out because they differ from run to run.
-struct Options {
-    bool include_xids = true;
-    bool include_lsns = true;
-    bool include_times = true;
-    bool include_transactions = false;  // begin and commit as lines of their own
+struct JsonFace {
+    LogicalDecodingContext* context;
+    PluginOptions options;
+    bool begun;    // the begin line of the open transaction is out
+    uint64 index;  // of the last line of the open transaction
 };
 
-/// Where a change stands. `index` counts from 0 over the changes of the transaction.
-struct Place {
-    TransactionId xid;
-    XLogRecPtr lsn;
-    TimestampTz commit_time;
-    uint64 index;
-};
+void json_begin(JsonFace* face, const ReorderBufferTXN* txn);
+void json_row(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
+              const ReorderBufferChange* change);
+void json_truncate(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
+                   uint32 count, const ReorderBufferChange* change);
+/// `txn` is nullptr for a message outside a transaction.
+void json_message(JsonFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
+                  const char* content, Size size);
+void json_commit(JsonFace* face, const ReorderBufferTXN* txn);
 
-void write_begin(StringInfo out, const Options& options, const Place& place);
-void write_commit(StringInfo out, const Options& options, const Place& place, XLogRecPtr end_lsn);
-
-/// Insert, update or delete of `relation`, whose tuples are in `change`.
-void write_change(StringInfo out, const Options& options, const Place& place, Relation relation,
-                  const ReorderBufferChange* change);
-
-/// One table of a TRUNCATE.
-void write_truncate(StringInfo out, const Options& options, const Place& place, Relation relation,
-                    bool cascade, bool restart_identity);
-
-void write_message(StringInfo out, const Options& options, const Place& place, bool transactional,
-                   const char* prefix, Size size, const char* content);
-
-}  // namespace fanout::json_face
+}  // namespace fanout::plugin

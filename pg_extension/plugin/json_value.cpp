@@ -1,104 +1,77 @@
+// Values by their JSON form.
 #include "pg_extension/pg.hpp"
 //
 #include "pg_extension/plugin/json_value.hpp"
 
-extern "C" {
-#include "common/base64.h"
-#include "utils/datetime.h"
-}
-
-namespace fanout::json_face {
+namespace fanout::plugin {
 
 namespace {
 
-/// JSON has no NaN and no infinities; those texts begin with a letter behind the sign.
-bool is_json_number(const char* text) {
-    const char* digits = *text == '-' ? text + 1 : text;
-    return *digits >= '0' && *digits <= '9';
+/// "12.50" and "1e+20" are JSON numbers as they stand; NaN and the infinities are not.
+bool is_json_number(const char* shown) {
+    const char* first = *shown == '-' ? shown + 1 : shown;
+    return *first >= '0' && *first <= '9';
 }
 
-void write_bytea(StringInfo out, Datum value) {
-    struct varlena* bytes =
-        pg_detoast_datum_packed(reinterpret_cast<struct varlena*>(DatumGetPointer(value)));
-    write_base64(out, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-}
-
-/// Domains are written as the type below them.
-char* text_form(Oid type, Datum value) {
-    Oid function = InvalidOid;
-    bool is_varlena = false;
-    getTypeOutputInfo(type, &function, &is_varlena);
-    if (is_varlena) {
-        value = PointerGetDatum(
-            pg_detoast_datum(reinterpret_cast<struct varlena*>(DatumGetPointer(value))));
+/// A line break in a JSON text can only stand between its tokens, where a space does as well.
+void append_document(StringInfo out, char* shown) {
+    for (char* at = shown; *at != '\0'; ++at) {
+        if (*at == '\n' || *at == '\r') *at = ' ';
     }
-    return OidOutputFunctionCall(function, value);
+    appendStringInfoString(out, shown);
 }
 
 }  // namespace
 
-void write_value(StringInfo out, Oid type, Datum value, bool is_null) {
+void append_json_value(StringInfo out, ColumnPlan* column, Datum datum, bool is_null) {
     if (is_null) {
         appendStringInfoString(out, "null");
         return;
     }
-    const Oid base = getBaseType(type);
-    if (base == BYTEAOID) {
-        write_bytea(out, value);
+    if (column->value.json == JsonForm::base64) {
+        const struct varlena* stored = PG_DETOAST_DATUM_PACKED(datum);
+        append_json_base64(out, VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
         return;
     }
-    char* text = text_form(base, value);
-    switch (base) {
-        case BOOLOID:
-            appendStringInfoString(out, *text == 't' ? "true" : "false");
+    char* shown = OutputFunctionCall(&column->output, datum);
+    switch (column->value.json) {
+        case JsonForm::boolean:
+            appendStringInfoString(out, *shown == 't' ? "true" : "false");
             return;
-        case JSONOID:
-        case JSONBOID:
-            appendStringInfoString(out, text);
+        case JsonForm::embedded:
+            append_document(out, shown);
             return;
-        case INT2OID:
-        case INT4OID:
-        case INT8OID:
-        case OIDOID:
-        case FLOAT4OID:
-        case FLOAT8OID:
-        case NUMERICOID:
-            if (is_json_number(text)) {
-                appendStringInfoString(out, text);
+        case JsonForm::number:
+            if (is_json_number(shown)) {
+                appendStringInfoString(out, shown);
                 return;
             }
             break;
         default:
             break;
     }
-    escape_json(out, text);
+    escape_json(out, shown);
 }
 
-void write_base64(StringInfo out, const char* data, Size size) {
+void append_json_base64(StringInfo out, const char* data, Size size) {
     const int room = pg_b64_enc_len(static_cast<int>(size));
+    auto* encoded = static_cast<char*>(palloc(static_cast<Size>(room) + 1));
+    const int length = pg_b64_encode(data, static_cast<int>(size), encoded, room);
+    if (length < 0) elog(ERROR, "could not encode as base64");
     appendStringInfoChar(out, '"');
-    enlargeStringInfo(out, room);
-    const int written = pg_b64_encode(data, static_cast<int>(size), out->data + out->len, room);
-    if (written < 0) elog(ERROR, "could not encode %zu bytes as base64", size);
-    out->len += written;
-    out->data[out->len] = '\0';
+    appendBinaryStringInfo(out, encoded, length);
     appendStringInfoChar(out, '"');
 }
 
-void write_time(StringInfo out, TimestampTz time) {
-    constexpr int64 kMicrosecondsPerDay = INT64CONST(86400000000);
-    int64 days = time / kMicrosecondsPerDay;
-    int64 rest = time % kMicrosecondsPerDay;
-    if (rest < 0) {
-        rest += kMicrosecondsPerDay;
-        --days;
+void append_json_time(StringInfo out, TimestampTz time) {
+    struct pg_tm fields;
+    fsec_t micros = 0;
+    if (timestamp2tm(time, nullptr, &fields, &micros, nullptr, nullptr) != 0) {
+        elog(ERROR, "a commit time is out of range");
     }
-    int year = 0, month = 0, day = 0;
-    j2date(static_cast<int>(days) + POSTGRES_EPOCH_JDATE, &year, &month, &day);
-    const int64 seconds = rest / 1000000;
-    appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", year, month, day,
-                     static_cast<int>(seconds / 3600), static_cast<int>(seconds / 60 % 60),
-                     static_cast<int>(seconds % 60), static_cast<int>(rest % 1000000));
+    appendStringInfo(out, "\"%04d-%02d-%02dT%02d:%02d:%02d.%06dZ\"", fields.tm_year, fields.tm_mon,
+                     fields.tm_mday, fields.tm_hour, fields.tm_min, fields.tm_sec,
+                     static_cast<int>(micros));
 }
 
-}  // namespace fanout::json_face
+}  // namespace fanout::plugin

@@ -1,19 +1,18 @@
-// One value as JSON: the rules are those of connectors/_kit/json_encoder.hpp, by PostgreSQL's own
-// output functions.
+// One value of a row as JSON, for the text face.
 #pragma once
 
 #include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/relation_cache.hpp"
 
-namespace fanout::json_face {
+namespace fanout::plugin {
 
-/// Integers, numerics and floats as numbers (NaN and infinities as strings), booleans as such,
-/// bytea in base64, json and jsonb embedded, everything else as a string of its text form.
-void write_value(StringInfo out, Oid type, Datum value, bool is_null);
+/// Numbers with all their digits, booleans, base64 for bytea, json embedded; anything else is a
+/// string of the type's output.
+void append_json_value(StringInfo out, ColumnPlan* column, Datum datum, bool is_null);
 
-/// A quoted base64 string.
-void write_base64(StringInfo out, const char* data, Size size);
+void append_json_base64(StringInfo out, const char* data, Size size);
 
-/// A quoted ISO 8601 time in UTC, with microseconds.
-void write_time(StringInfo out, TimestampTz time);
+/// "2026-11-22T10:00:00.123456Z", quoted.
+void append_json_time(StringInfo out, TimestampTz time);
 
-}  // namespace fanout::json_face
+}  // namespace fanout::plugin

@@ -1,0 +1,146 @@
+// What differs between PostgreSQL 13 and 18, and nothing else: the only file that asks for a
+// version. Everything here is a thin inline function with one meaning in every version.
+//
+// 15 is built and tested; the other branches follow the headers of their versions.
+#pragma once
+
+#include "pg_extension/pg.hpp"
+
+namespace fanout::server {
+
+inline HeapTuple new_tuple(const ReorderBufferChange* change) {
+#if PG_VERSION_NUM >= 170000
+    return change->data.tp.newtuple;
+#else
+    return change->data.tp.newtuple != nullptr ? &change->data.tp.newtuple->tuple : nullptr;
+#endif
+}
+
+inline HeapTuple old_tuple(const ReorderBufferChange* change) {
+#if PG_VERSION_NUM >= 170000
+    return change->data.tp.oldtuple;
+#else
+    return change->data.tp.oldtuple != nullptr ? &change->data.tp.oldtuple->tuple : nullptr;
+#endif
+}
+
+inline TimestampTz commit_time(const ReorderBufferTXN* txn) {
+#if PG_VERSION_NUM >= 150000
+    return txn->xact_time.commit_time;
+#else
+    return txn->commit_time;
+#endif
+}
+
+inline void acquire_slot(const char* name) {
+#if PG_VERSION_NUM >= 180000
+    ReplicationSlotAcquire(name, true, true);
+#elif PG_VERSION_NUM >= 140000
+    ReplicationSlotAcquire(name, true);
+#else
+    ReplicationSlotAcquire(name, SAB_Error);
+#endif
+}
+
+/// Creates an ephemeral logical slot; ReplicationSlotPersist() makes it stay.
+inline void create_slot(const char* name) {
+#if PG_VERSION_NUM >= 170000
+    ReplicationSlotCreate(name, true, RS_EPHEMERAL, false, false, false);
+#elif PG_VERSION_NUM >= 140000
+    ReplicationSlotCreate(name, true, RS_EPHEMERAL, false);
+#else
+    ReplicationSlotCreate(name, true, RS_EPHEMERAL);
+#endif
+}
+
+inline XLogRecPtr flushed_lsn(TimeLineID* timeline) {
+#if PG_VERSION_NUM >= 150000
+    return GetFlushRecPtr(timeline);
+#else
+    *timeline = ThisTimeLineID;
+    return GetFlushRecPtr();
+#endif
+}
+
+inline TimeLineID current_timeline() {
+    TimeLineID timeline = 0;
+    (void)flushed_lsn(&timeline);
+    return timeline;
+}
+
+inline void determine_timeline(XLogReaderState* reader, XLogRecPtr page, int length,
+                               [[maybe_unused]] TimeLineID timeline) {
+#if PG_VERSION_NUM >= 150000
+    XLogReadDetermineTimeline(reader, page, static_cast<uint32>(length), timeline);
+#else
+    XLogReadDetermineTimeline(reader, page, static_cast<uint32>(length));
+#endif
+}
+
+inline bool read_wal(XLogReaderState* reader, char* buffer, XLogRecPtr start, Size count,
+                     TimeLineID timeline, WALReadError* error) {
+    return WALRead(reader, buffer, start, count, timeline, error);
+}
+
+/// False when the slot has lost the WAL it needs.
+inline bool slot_is_usable(const ReplicationSlot* slot) {
+#if PG_VERSION_NUM >= 160000
+    return slot->data.invalidated == RS_INVAL_NONE;
+#else
+    return slot->data.restart_lsn != InvalidXLogRecPtr;
+#endif
+}
+
+inline WaitEventSet* create_wait_set(int events) {
+#if PG_VERSION_NUM >= 170000
+    return CreateWaitEventSet(nullptr, events);
+#else
+    return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
+
+/// Flushes too, so that decoders see the message at once.
+inline XLogRecPtr emit_flushed_message(const char* prefix, const char* text, Size size) {
+#if PG_VERSION_NUM >= 170000
+    const XLogRecPtr lsn = LogLogicalMessage(prefix, text, size, false, true);
+#else
+    const XLogRecPtr lsn = LogLogicalMessage(prefix, text, size, false);
+#endif
+    XLogFlush(lsn);
+    return lsn;
+}
+
+/// May `role` read the whole table?
+inline bool may_select(Oid relation, Oid role) {
+    return pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK;
+}
+
+/// Stored in the heap and therefore in the tuple (a virtual generated column is not).
+inline bool is_stored(Form_pg_attribute attribute) {
+    return attribute->attgenerated == '\0' || attribute->attgenerated == 's';
+}
+
+inline bool owns_extension(Oid extension) {
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(ExtensionRelationId, extension, GetUserId());
+#else
+    return pg_extension_ownercheck(extension, GetUserId());
+#endif
+}
+
+/// Whole transactions only: neither streamed in progress nor two-phase.
+inline void decode_whole_transactions([[maybe_unused]] LogicalDecodingContext* context) {
+#if PG_VERSION_NUM >= 140000
+    context->streaming = false;
+    context->twophase = false;
+#endif
+}
+
+/// 17 and later: a failover slot must not run ahead of the standbys that are to take over.
+inline void wait_for_standbys([[maybe_unused]] XLogRecPtr lsn) {
+#if PG_VERSION_NUM >= 170000
+    WaitForStandbyConfirmation(lsn);
+#endif
+}
+
+}  // namespace fanout::server

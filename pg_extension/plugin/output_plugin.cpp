@@ -1,0 +1,192 @@
+// The plugin's callbacks: is the table wanted, then the face that is shown.
+//
+// Two faces. In a decoding worker records go into the ring (ring_face). Everywhere else, for
+// pg_logical_slot_get_changes and pg_recvlogical, changes become JSON lines (json_face), and only
+// for superusers and members of fanout_admin: whoever reads a slot reads every table in it.
+#include "pg_extension/pg_version.hpp"
+//
+#include "pg_extension/plugin/json_face.hpp"
+#include "pg_extension/plugin/pinned_settings.hpp"
+#include "pg_extension/plugin/plugin_options.hpp"
+#include "pg_extension/plugin/relation_cache.hpp"
+#include "pg_extension/plugin/ring_face.hpp"
+#include "pg_extension/plugin/subscription_config.hpp"
+
+namespace fanout::plugin {
+
+namespace {
+
+struct PluginState {
+    RelationCache* relations;
+    TableFilter* filter;
+    MemoryContext per_change;
+    int nest_level;  // of the pinned settings
+    RingFace ring;   // ring.output is nullptr with the text face
+    JsonFace json;
+};
+
+PluginState* state_of(LogicalDecodingContext* context) {
+    return static_cast<PluginState*>(context->output_plugin_private);
+}
+
+bool shows_ring(const PluginState* state) {
+    return state->ring.output != nullptr;
+}
+
+void check_reader() {
+    if (superuser()) return;
+    const Oid admins = get_role_oid("fanout_admin", true);
+    if (OidIsValid(admins) && has_privs_of_role(GetUserId(), admins)) return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for output plugin pg_fanout"),
+                    errdetail("It shows the rows of every table, whoever owns them."),
+                    errhint("Only superusers and members of fanout_admin may use it.")));
+}
+
+/// Every table that the option names, without a check of anybody's rights.
+void fill_text_filter(PluginState* state, const PluginOptions* options) {
+    put_subscription(state->filter, 0, nullptr, options->tables, options->table_count);
+}
+
+void on_startup(LogicalDecodingContext* context, OutputPluginOptions* output, bool is_init) {
+    auto* state =
+        static_cast<PluginState*>(MemoryContextAllocZero(context->context, sizeof(PluginState)));
+    context->output_plugin_private = state;
+    server::decode_whole_transactions(context);
+    state->per_change =
+        AllocSetContextCreate(context->context, "pg_fanout change", ALLOCSET_DEFAULT_SIZES);
+    state->ring.output = ring_output;
+    if (shows_ring(state)) {
+        output->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;
+        state->filter = ring_output->filter;
+    } else {
+        check_reader();
+        output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
+        MemoryContext caller = MemoryContextSwitchTo(context->context);
+        state->filter = create_table_filter(context->context);
+        parse_plugin_options(context->output_plugin_options, &state->json.options);
+        fill_text_filter(state, &state->json.options);
+        state->json.context = context;
+        MemoryContextSwitchTo(caller);
+    }
+    if (is_init) return;
+    state->nest_level = pin_settings();
+    state->relations = create_relation_cache(context->context, state->filter, shows_ring(state));
+}
+
+void on_shutdown(LogicalDecodingContext* context) {
+    if (state_of(context) != nullptr) unpin_settings(state_of(context)->nest_level);
+}
+
+void on_begin(LogicalDecodingContext* context, ReorderBufferTXN* txn) {
+    PluginState* state = state_of(context);
+    if (shows_ring(state)) {
+        ring_begin(&state->ring);
+    } else {
+        json_begin(&state->json, txn);
+    }
+}
+
+void on_commit(LogicalDecodingContext* context, ReorderBufferTXN* txn, XLogRecPtr) {
+    PluginState* state = state_of(context);
+    if (shows_ring(state)) {
+        ring_commit(&state->ring, txn);
+    } else {
+        json_commit(&state->json, txn);
+    }
+}
+
+/// The filter follows its own table, in commit order.
+void take_config_change(PluginState* state, ReorderBufferTXN* txn, Relation relation,
+                        ReorderBufferChange* change) {
+    RingOutput* output = state->ring.output;
+    StringInfoData message;
+    initStringInfo(&message);
+    if (!apply_subscription_change(state->filter, output->stream_id, relation, change, &message)) {
+        return;
+    }
+    forget_verdicts(state->relations);
+    ring_message(&state->ring, txn, txn->final_lsn, kConfigPrefix, message.data,
+                 static_cast<Size>(message.len));
+}
+
+void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation relation,
+               ReorderBufferChange* change) {
+    PluginState* state = state_of(context);
+    MemoryContext caller = MemoryContextSwitchTo(state->per_change);
+    RelationEntry* entry = find_relation(state->relations, relation);
+    if (shows_ring(state)) {
+        state->ring.output->ring->tick();
+        if (likely(entry->wanted)) {
+            ring_row(&state->ring, txn, entry, relation, change);
+        } else if (entry->is_config) {
+            take_config_change(state, txn, relation, change);
+        } else if (entry->announceable) {
+            ring_announce(&state->ring, txn, entry);
+        }
+    } else if (entry->wanted) {
+        json_row(&state->json, txn, entry, relation, change);
+    }
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(state->per_change);
+}
+
+void on_truncate(LogicalDecodingContext* context, ReorderBufferTXN* txn, int relation_count,
+                 Relation relations[], ReorderBufferChange* change) {
+    PluginState* state = state_of(context);
+    MemoryContext caller = MemoryContextSwitchTo(state->per_change);
+    auto** wanted = static_cast<RelationEntry**>(
+        palloc(sizeof(RelationEntry*) * static_cast<Size>(Max(relation_count, 1))));
+    uint32 count = 0;
+    for (int i = 0; i < relation_count; ++i) {
+        RelationEntry* entry = find_relation(state->relations, relations[i]);
+        if (entry->wanted) wanted[count++] = entry;
+    }
+    if (count > 0 && shows_ring(state)) {
+        ring_truncate(&state->ring, txn, wanted, count, change);
+    } else if (count > 0) {
+        json_truncate(&state->json, txn, wanted, count, change);
+    }
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(state->per_change);
+}
+
+/// Messages of our own prefix are never content. One that asks for a report is answered by the
+/// worker's next keepalive; any other was not written by us, and is dropped.
+bool is_reserved(PluginState* state, const char* prefix) {
+    if (strncmp(prefix, kReservedPrefix, strlen(kReservedPrefix)) != 0) return false;
+    if (shows_ring(state) && strcmp(prefix, kWaitPrefix) == 0) {
+        state->ring.output->report_requested = true;
+    }
+    return true;
+}
+
+void on_message(LogicalDecodingContext* context, ReorderBufferTXN* txn, XLogRecPtr lsn,
+                bool transactional, const char* prefix, Size size, const char* content) {
+    PluginState* state = state_of(context);
+    if (is_reserved(state, prefix)) return;
+    ReorderBufferTXN* inside = transactional ? txn : nullptr;
+    MemoryContext caller = MemoryContextSwitchTo(state->per_change);
+    if (shows_ring(state)) {
+        ring_message(&state->ring, inside, lsn, prefix, content, size);
+    } else {
+        json_message(&state->json, inside, lsn, prefix, content, size);
+    }
+    MemoryContextSwitchTo(caller);
+    MemoryContextReset(state->per_change);
+}
+
+}  // namespace
+
+}  // namespace fanout::plugin
+
+FANOUT_EXPORT void _PG_output_plugin_init(OutputPluginCallbacks* callbacks) {
+    using namespace fanout::plugin;
+    callbacks->startup_cb = on_startup;
+    callbacks->begin_cb = on_begin;
+    callbacks->change_cb = on_change;
+    callbacks->truncate_cb = on_truncate;
+    callbacks->commit_cb = on_commit;
+    callbacks->message_cb = on_message;
+    callbacks->shutdown_cb = on_shutdown;
+}

@@ -1,0 +1,32 @@
+// The plugin's binary face: changes become wire records in the ring.
+//
+// Begin is sent with the first record of a transaction that somebody wants, so a transaction that
+// nobody wants sends nothing; the worker's keepalives cover it.
+#pragma once
+
+#include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/relation_cache.hpp"
+#include "pg_extension/plugin/ring_output.hpp"
+
+namespace fanout::plugin {
+
+struct RingFace {
+    RingOutput* output;
+    bool begun;
+    uint64 index;  // of the last record of the open transaction
+};
+
+void ring_begin(RingFace* face);
+void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
+              const ReorderBufferChange* change);
+void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
+                   uint32 count, const ReorderBufferChange* change);
+/// `txn` is nullptr for a message outside a transaction, whose place is `lsn`.
+void ring_message(RingFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
+                  const char* content, Size size);
+/// Sends the relation record, if the current one has not been sent.
+void ring_announce(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry);
+void ring_commit(RingFace* face, const ReorderBufferTXN* txn);
+void ring_keepalive(worker::RingProducer* ring, XLogRecPtr lsn, bool report_requested);
+
+}  // namespace fanout::plugin

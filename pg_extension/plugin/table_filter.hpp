@@ -1,0 +1,52 @@
+// Which subscriptions want which tables, and which of them may.
+//
+// Loaded from fanout.subscription_def before decoding begins, and kept current by the changes of
+// that table as they are decoded (see subscription_config): so the filter changes exactly at the
+// commit that changed it. A table is carried if at least one subscription wants it and its owner
+// may read the whole of it. Memory: each subscription has a context of its own.
+#pragma once
+
+#include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/table_pattern.hpp"
+
+namespace fanout::plugin {
+
+struct Subscription {
+    uint32 id;
+    const char* owner;  // nullptr: no check of privileges (the text face has made its own)
+    TablePattern* patterns;
+    int pattern_count;
+    MemoryContext context;
+    Subscription* next;
+};
+
+/// What the filter says of one table. Arrays in CurrentMemoryContext.
+struct Verdict {
+    uint32* wanted;
+    uint32* denied;
+    uint16 wanted_count;
+    uint16 denied_count;
+};
+
+struct TableFilter {
+    MemoryContext context;
+    Subscription* first;
+    int count;
+};
+
+TableFilter* create_table_filter(MemoryContext parent);
+
+/// Adds or replaces. `patterns` are texts; a malformed one raises an error.
+void put_subscription(TableFilter* filter, uint32 id, const char* owner,
+                      const char* const* patterns, int pattern_count);
+
+void drop_subscription(TableFilter* filter, uint32 id);
+bool has_subscription(const TableFilter* filter, uint32 id);
+
+/// The patterns stay as they are. Nothing happens if the subscription is unknown.
+void set_owner(TableFilter* filter, uint32 id, const char* owner);
+
+/// Looks into the catalogs of the moment that is decoded, so a transaction must be there.
+Verdict judge(const TableFilter* filter, Oid relation, const char* schema, const char* table);
+
+}  // namespace fanout::plugin

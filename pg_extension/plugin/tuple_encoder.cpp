@@ -1,0 +1,79 @@
+// The first pass: from Datums to bytes that can be copied.
+#include "pg_extension/pg.hpp"
+//
+#include "pg_extension/plugin/tuple_encoder.hpp"
+
+namespace fanout::plugin {
+
+namespace {
+
+/// The value is in TOAST and was not changed, so the WAL does not have it.
+bool is_unchanged_toast(const ValuePlan& plan, Datum datum) {
+    return plan.toastable && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum));
+}
+
+void find_varlena(Datum datum, FoundValue* value) {
+    // Copies only what is compressed or was reassembled from TOAST chunks.
+    auto* stored = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
+    if (unlikely(VARATT_IS_COMPRESSED(stored) || VARATT_IS_EXTERNAL(stored))) {
+        stored = pg_detoast_datum_packed(stored);
+    }
+    value->data = VARDATA_ANY(stored);
+    value->size = static_cast<uint32>(VARSIZE_ANY_EXHDR(stored));
+}
+
+/// Fills in where the bytes of a present value are.
+void find_bytes(ColumnPlan* column, Datum datum, FoundValue* value) {
+    switch (column->value.access) {
+        case Access::by_value:
+            // Little-endian: the value's bytes are the Datum's first.
+            value->datum = datum;
+            value->data = &value->datum;
+            value->size = column->value.width;
+            return;
+        case Access::by_reference:
+            value->data = DatumGetPointer(datum);
+            value->size = column->value.width;
+            return;
+        case Access::varlena:
+            find_varlena(datum, value);
+            return;
+        case Access::name:
+            value->data = NameStr(*DatumGetName(datum));
+            value->size = static_cast<uint32>(strlen(NameStr(*DatumGetName(datum))));
+            return;
+        case Access::output:
+            break;
+    }
+    const char* shown = OutputFunctionCall(&column->output, datum);
+    value->data = shown;
+    value->size = static_cast<uint32>(strlen(shown));
+}
+
+}  // namespace
+
+uint64 find_values(const RelationEntry* entry, Relation relation, HeapTuple tuple, ImageKind kind,
+                   FoundValue* found) {
+    heap_deform_tuple(tuple, RelationGetDescr(relation), entry->datums, entry->nulls);
+    uint64 size = 0;
+    for (int i = 0; i < entry->column_count; ++i) {
+        ColumnPlan* column = &entry->columns[i];
+        FoundValue* value = &found[i];
+        size += sizeof(wire::Tag);
+        if (kind == ImageKind::key && (column->flags & wire::kColumnKey) == 0) {
+            value->tag = wire::Tag::absent;
+        } else if (entry->nulls[column->attribute]) {
+            value->tag = wire::Tag::null;
+        } else if (is_unchanged_toast(column->value, entry->datums[column->attribute])) {
+            value->tag = wire::Tag::unchanged;
+        } else {
+            value->tag = wire::Tag::present;
+            find_bytes(column, entry->datums[column->attribute], value);
+            const bool fixed = column->value.value_class == wire::ValueClass::fixed;
+            size += value->size + (fixed ? 0 : sizeof(uint32));
+        }
+    }
+    return size;
+}
+
+}  // namespace fanout::plugin

@@ -1,0 +1,35 @@
+// A heap tuple becomes one image of the wire format, in two passes: find_values() looks at every
+// column once (detoasting, calling output functions where the plan says so) and returns the exact
+// size; write_values() copies. Found values point into the tuple or into CurrentMemoryContext,
+// which the caller resets after each change.
+#pragma once
+
+#include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/relation_cache.hpp"
+
+namespace fanout::plugin {
+
+enum class ImageKind : uint8 {
+    whole,  // every column
+    key,    // only the columns of the replica identity; the others are absent
+};
+
+/// Bytes that the image takes.
+uint64 find_values(const RelationEntry* entry, Relation relation, HeapTuple tuple, ImageKind kind,
+                   FoundValue* found);
+
+template <typename Out>
+void write_values(Out& out, const RelationEntry* entry, const FoundValue* found) {
+    for (int i = 0; i < entry->column_count; ++i) {
+        const FoundValue& value = found[i];
+        if (value.tag != wire::Tag::present) {
+            out.put_tag(value.tag);
+        } else if (entry->columns[i].value.value_class == wire::ValueClass::fixed) {
+            out.put_fixed(value.data, value.size);
+        } else {
+            out.put_sized(value.data, value.size);
+        }
+    }
+}
+
+}  // namespace fanout::plugin

@@ -1,0 +1,78 @@
+// Waiting on everything at once.
+#include "pg_extension/pg_version.hpp"
+//
+#include "pg_extension/worker/consumer_link.hpp"
+//
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace fanout::worker {
+
+namespace {
+
+constexpr int kEventCount = 4;
+
+int create_bell() {
+    const int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (bell < 0) {
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not create an eventfd: %m")));
+    }
+    ReserveExternalFD();
+    return bell;
+}
+
+/// fanoutd sends nothing after its hello, so anything to read is its end or a fault.
+void expect_silence(int socket) {
+    char byte = 0;
+    const ssize_t got = recv(socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (got > 0) {
+        ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
+                        errmsg("fanoutd sent a packet after the handshake")));
+    }
+    ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("fanoutd closed the connection")));
+}
+
+}  // namespace
+
+void open_link(ConsumerLink* link, int socket) {
+    link->socket = socket;
+    link->data_ready = create_bell();
+    link->space_ready = create_bell();
+    link->events = server::create_wait_set(kEventCount);
+    AddWaitEventToSet(link->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
+    AddWaitEventToSet(link->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    AddWaitEventToSet(link->events, WL_SOCKET_READABLE, socket, nullptr, nullptr);
+    AddWaitEventToSet(link->events, WL_SOCKET_READABLE, link->space_ready, nullptr, nullptr);
+}
+
+void wait_on_link(ConsumerLink* link, long timeout_ms) {
+    CHECK_FOR_INTERRUPTS();
+    WaitEvent happened[kEventCount];
+    const int count =
+        WaitEventSetWait(link->events, timeout_ms, happened, kEventCount, PG_WAIT_EXTENSION);
+    for (int i = 0; i < count; ++i) {
+        if ((happened[i].events & WL_LATCH_SET) != 0) {
+            ResetLatch(MyLatch);
+        } else if (happened[i].fd == link->space_ready) {
+            uint64 rings = 0;
+            (void)!read(link->space_ready, &rings, sizeof rings);
+        } else if (happened[i].fd == link->socket) {
+            expect_silence(link->socket);
+        }
+    }
+    CHECK_FOR_INTERRUPTS();
+}
+
+void check_link(ConsumerLink* link) {
+    CHECK_FOR_INTERRUPTS();
+    expect_silence(link->socket);
+}
+
+void ring_data_bell(const ConsumerLink* link) {
+    const uint64 one = 1;
+    (void)!write(link->data_ready, &one, sizeof one);
+}
+
+}  // namespace fanout::worker

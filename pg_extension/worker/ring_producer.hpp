@@ -1,0 +1,59 @@
+// The ring's writer plus PostgreSQL's way of waiting.
+//
+// claim() sleeps on the link while the ring is full: back-pressure ends in WAL that the slot holds,
+// never in a user's transaction. Records become visible with each commit and every 32 KiB between;
+// the consumer's bell rings only if the consumer sleeps.
+#pragma once
+
+#include "pg_extension/pg.hpp"
+#include "pg_extension/worker/consumer_link.hpp"
+#include "pg_extension/worker/ring_segment.hpp"
+//
+#include "fanout/ring/ring_writer.hpp"
+#include "fanout/wire/record_format.hpp"
+
+namespace fanout::worker {
+
+inline constexpr uint64 kPublishBytes = 32 * 1024;
+
+class RingProducer {
+  public:
+    RingProducer(const RingSegment& segment, ConsumerLink* link)
+        : writer_(segment.header, segment.ack, segment.data),
+          link_(link),
+          epoch_(segment.header->epoch) {}
+
+    /// Room for one record of `size` bytes, at most kRecordBytesMax. May sleep, may raise.
+    uint8* claim(uint64 size) {
+        if (unlikely(writer_.room(size) != ring::RingWriter::Room::yes)) wait_for_room(size);
+        return writer_.claim();
+    }
+
+    void commit(uint64 size) {
+        writer_.commit(size);
+        if (writer_.unpublished() >= kPublishBytes) publish();
+    }
+
+    void publish() {
+        if (writer_.publish()) ring_data_bell(link_);
+    }
+
+    /// Called once per change: interrupts, and now and then the connection.
+    void tick() {
+        if (unlikely(++ticks_ % kTicksPerCheck == 0)) check_link(link_);
+    }
+
+    uint32 epoch() const { return epoch_; }
+
+  private:
+    static constexpr uint32 kTicksPerCheck = 8192;
+
+    void wait_for_room(uint64 size);
+
+    ring::RingWriter writer_;
+    ConsumerLink* link_;
+    uint32 epoch_;
+    uint32 ticks_ = 0;
+};
+
+}  // namespace fanout::worker
