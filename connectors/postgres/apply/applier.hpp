@@ -1,0 +1,64 @@
+// Carries batches into the target: one open target transaction that grows with every write and ends
+// with the cursor. A source transaction is never split over two of them.
+//
+// Lane's thread. First the regrouped way; if that fails or counts a row too few, the same batch
+// again one change at a time, which either succeeds or names the change at fault.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "postgres/apply/array_parameters.hpp"
+#include "postgres/apply/group_planner.hpp"
+#include "postgres/apply/table_plan.hpp"
+#include "postgres/link/pipeline.hpp"
+#include "postgres/target/cursor_table.hpp"
+
+namespace fanout::postgres {
+
+struct ApplyOptions {
+    bool create_tables = false;
+    bool skip_missing_rows = false;
+};
+
+class Applier {
+  public:
+    Applier(Session& session, Pipeline& pipeline);
+
+    /// Forgets tables and transaction: for a new connection.
+    void reset(const ApplyOptions& options);
+    void write(const fanout_batch& batch);
+    /// The cursor and COMMIT in one round trip.
+    void commit(const CursorTable& table, const fanout_cursor& cursor);
+
+  private:
+    TablePlan* table_plan(const fanout_table& table);
+    void bind_tables(const fanout_batch& batch);
+    std::optional<PipelineFailure> run(const std::vector<Step>& steps);
+    void open_scope();
+    void undo_scope();
+    void send_step(const Step& step, std::size_t tag);
+    std::size_t send_chunk(const Step& step, std::size_t first, std::size_t tag);
+    ArrayStatement& choose_statement(const Step& step, std::size_t first, std::size_t last);
+    void append_row(const ArrayStatement& use, const TablePlan& plan, const PlannedRow& row);
+    std::int64_t expected_rows(const Step& step, std::size_t rows) const;
+    [[noreturn]] void throw_failure(const PipelineFailure& failure,
+                                    const std::vector<Step>& steps) const;
+
+    Session& session_;
+    Pipeline& pipeline_;
+    ApplyOptions options_;
+    GroupPlanner planner_;
+    ArrayParameters parameters_;
+    std::unordered_map<std::uint32_t, std::shared_ptr<TablePlan>> plans_;  // by source OID
+    std::vector<std::shared_ptr<TablePlan>> retired_;  // shapes that ended inside this batch
+    std::unordered_map<const fanout_table*, TablePlan*> bound_;  // of the current batch
+    Statement advance_;
+    bool in_transaction_ = false, in_savepoint_ = false;
+};
+
+}  // namespace fanout::postgres

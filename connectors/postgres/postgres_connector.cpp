@@ -1,0 +1,54 @@
+// Only the order of calls; the parts know how.
+#include "postgres/postgres_connector.hpp"
+
+namespace fanout::postgres {
+
+PostgresConnector::PostgresConnector(const connector::Options& options, const fanout_host& host)
+    : dsn_(options.text("dsn")),
+      replica_role_(options.text("session_replication_role") == "replica"),
+      skip_missing_rows_(options.text("missing_rows") == "skip"),
+      host_(host),
+      session_(host_, interrupt_),
+      pipeline_(session_),
+      applier_(session_, pipeline_) {}
+
+void PostgresConnector::connect(const std::string& application_name) {
+    session_.connect(dsn_, application_name);
+    pipeline_.reset();
+    if (replica_role_)
+        session_.execute("SET session_replication_role = replica",
+                         "cannot set session_replication_role, as the target's options ask for");
+}
+
+fanout_cursor PostgresConnector::open(const fanout_session& owner) {
+    connect(std::string("pg_fanout ") + owner.subscription);
+    ApplyOptions options;
+    options.create_tables = owner.create_tables != 0;
+    options.skip_missing_rows = skip_missing_rows_;
+    applier_.reset(options);
+    return cursor_table_.take_fence(session_, owner);
+}
+
+void PostgresConnector::write(const fanout_batch& batch) {
+    applier_.write(batch);
+}
+
+void PostgresConnector::flush(const fanout_cursor& cursor) {
+    applier_.commit(cursor_table_, cursor);
+}
+
+void PostgresConnector::close() noexcept {
+    session_.close();
+    interrupt_.clear();
+}
+
+void PostgresConnector::interrupt() noexcept {
+    interrupt_.raise();
+}
+
+void PostgresConnector::test() {
+    connect("pg_fanout test");
+    session_.close();
+}
+
+}  // namespace fanout::postgres

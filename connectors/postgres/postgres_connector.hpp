@@ -1,0 +1,42 @@
+// The postgres connector: rows and cursor in one target transaction, exactly once.
+//
+// Lane's thread; interrupt() from any. Owns one connection between open and close, and nothing that
+// outlives it but the options.
+#pragma once
+
+#include <string>
+
+#include "fanout/connector/connector.hpp"
+#include "postgres/apply/applier.hpp"
+#include "postgres/link/pipeline.hpp"
+#include "postgres/link/session.hpp"
+#include "postgres/target/cursor_table.hpp"
+
+namespace fanout::postgres {
+
+class PostgresConnector final : public connector::Connector {
+  public:
+    PostgresConnector(const connector::Options& options, const fanout_host& host);
+
+    fanout_cursor open(const fanout_session& owner) override;
+    void write(const fanout_batch& batch) override;
+    void flush(const fanout_cursor& cursor) override;
+    void close() noexcept override;
+    void interrupt() noexcept override;
+    void test() override;
+
+  private:
+    void connect(const std::string& application_name);
+
+    const std::string dsn_;
+    const bool replica_role_;
+    const bool skip_missing_rows_;
+    const fanout_host host_;
+    Interrupt interrupt_;
+    Session session_;
+    Pipeline pipeline_;
+    Applier applier_;
+    CursorTable cursor_table_;
+};
+
+}  // namespace fanout::postgres

@@ -1,0 +1,113 @@
+// Creation is serialised by an advisory lock: IF NOT EXISTS alone races between lanes.
+#include "postgres/target/cursor_table.hpp"
+
+#include <cstdlib>
+
+#include "_kit/date_time_text.hpp"
+#include "fanout/base/lsn_text.hpp"
+
+namespace fanout::postgres {
+namespace {
+
+constexpr const char* kIsThere = "SELECT to_regclass('fanout_state.fanout_cursor') IS NOT NULL";
+
+constexpr const char* kCreate = R"(
+BEGIN;
+SELECT pg_advisory_xact_lock(7236283114);
+CREATE SCHEMA IF NOT EXISTS fanout_state;
+CREATE TABLE IF NOT EXISTS fanout_state.fanout_cursor (
+    subscription text NOT NULL,
+    stream_identity text NOT NULL,
+    epoch bigint NOT NULL,
+    commit_lsn pg_lsn NOT NULL,
+    end_lsn pg_lsn NOT NULL,
+    commit_time timestamptz,
+    updated_at timestamptz NOT NULL,
+    PRIMARY KEY (subscription, stream_identity)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE fanout_state.fanout_cursor IS
+    'pg_fanout: how far each subscription is; changed together with the rows it stands for';
+COMMIT)";
+
+// An older epoch lets us in; a newer one leaves the row alone and returns nothing.
+constexpr const char* kTakeFence = R"(
+INSERT INTO fanout_state.fanout_cursor AS c
+    (subscription, stream_identity, epoch, commit_lsn, end_lsn, commit_time, updated_at)
+VALUES ($1, $2, $3::bigint, '0/0', '0/0', NULL, now())
+ON CONFLICT (subscription, stream_identity) DO UPDATE
+    SET epoch = EXCLUDED.epoch, updated_at = EXCLUDED.updated_at
+    WHERE c.epoch <= EXCLUDED.epoch
+RETURNING commit_lsn, end_lsn,
+    coalesce(((extract(epoch FROM commit_time) - 946684800) * 1000000)::bigint, 0))";
+
+// COMMIT is already on its way when the number of rows comes back, so the statement itself has to
+// fail if there was none: by dividing by it.
+constexpr const char* kAdvance = R"(
+WITH moved AS (
+    UPDATE fanout_state.fanout_cursor
+    SET commit_lsn = $4::text::pg_lsn, end_lsn = $5::text::pg_lsn,
+        commit_time = $6::text::timestamptz, updated_at = clock_timestamp()
+    WHERE subscription = $1 AND stream_identity = $2 AND epoch = $3::text::bigint
+    RETURNING 1)
+SELECT 1 / count(*) FROM moved)";
+constexpr std::string_view kDivisionByZero = "22012";
+
+Lsn read_lsn(const char* text) {
+    const auto lsn = parse_lsn(text);
+    if (!lsn)
+        throw connector::ConnectorError(
+            FANOUT_FATAL, std::string("fanout_state.fanout_cursor holds a bad position: ") + text);
+    return *lsn;
+}
+
+}  // namespace
+
+void CursorTable::create_if_missing(Session& link) {
+    const char* const doing = "cannot look for fanout_state.fanout_cursor in the target";
+    const ResultPtr there = link.query(kIsThere, {}, doing);
+    if (PQgetvalue(there.get(), 0, 0)[0] == 't') return;
+    link.execute(kCreate, "cannot create fanout_state.fanout_cursor in the target");
+}
+
+fanout_cursor CursorTable::take_fence(Session& link, const fanout_session& owner) {
+    subscription_ = owner.subscription;
+    stream_identity_ = owner.stream_identity;
+    epoch_ = std::to_string(owner.epoch);
+    create_if_missing(link);
+    const ResultPtr row = link.query(kTakeFence, {subscription_, stream_identity_, epoch_},
+                                     "cannot read the cursor in the target");
+    if (PQntuples(row.get()) != 1) throw_fenced();
+    return {read_lsn(PQgetvalue(row.get(), 0, 0)), read_lsn(PQgetvalue(row.get(), 0, 1)),
+            std::strtoll(PQgetvalue(row.get(), 0, 2), nullptr, 10)};
+}
+
+const char* CursorTable::advance_sql() {
+    return kAdvance;
+}
+
+bool CursorTable::is_fenced(const SqlError& error) {
+    return error.sqlstate == kDivisionByZero;
+}
+
+std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& cursor) const {
+    std::string time;
+    kit::append_timestamptz(time, cursor.commit_time);
+    return {subscription_,
+            stream_identity_,
+            epoch_,
+            lsn_text(cursor.commit_lsn),
+            lsn_text(cursor.end_lsn),
+            time};
+}
+
+void CursorTable::throw_fenced() const {
+    throw connector::ConnectorError(
+        FANOUT_FENCED,
+        "subscription \"" + subscription_ +
+            "\" is written to this target by a newer fanoutd (its "
+            "epoch is above " +
+            epoch_ + ")",
+        "Nothing to do if fanoutd was moved or restarted on purpose; stop this one.");
+}
+
+}  // namespace fanout::postgres

@@ -1,0 +1,32 @@
+// The table in the target that says how far a subscription is, and who may write.
+//
+// fanout_state.fanout_cursor: one row per subscription and stream identity, changed in the same
+// transaction as the rows. Lane's thread. The cursor row is the only truth about the position.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "postgres/link/session.hpp"
+
+namespace fanout::postgres {
+
+class CursorTable {
+  public:
+    /// Makes schema and table if they are missing, raises the row's epoch to ours, returns the
+    /// position. Throws FANOUT_FENCED if the row has a newer epoch.
+    fanout_cursor take_fence(Session& link, const fanout_session& owner);
+
+    /// The statement that moves the cursor, all parameters text. It fails, and the transaction with
+    /// it, once somebody else has the fence: is_fenced() tells that failure from others.
+    static const char* advance_sql();
+    static bool is_fenced(const SqlError& error);
+    std::vector<TextParameter> advance_parameters(const fanout_cursor& cursor) const;
+    [[noreturn]] void throw_fenced() const;
+
+  private:
+    static void create_if_missing(Session& link);
+    std::string subscription_, stream_identity_, epoch_;
+};
+
+}  // namespace fanout::postgres
