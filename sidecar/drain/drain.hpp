@@ -5,27 +5,21 @@
 // It never confirms what the journal has not fsynced, and never appends what it could not check.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/base/status.hpp"
+#include "sidecar/drain/config_message.hpp"
 #include "sidecar/drain/ring_mapping.hpp"
 #include "sidecar/drain/worker_connection.hpp"
 #include "sidecar/journal/journal.hpp"
 
 namespace fanout::drain {
-
-/// A committed subscription change, seen in the stream (message prefix pg_fanout.config).
-struct SubscriptionNews {
-    bool added = false;  // else dropped
-    journal::SubscriptionId subscription = 0;
-    Lsn commit_lsn = 0;  // of the transaction that made the change
-};
 
 enum class DrainPhase : std::uint8_t {
     draining,
@@ -46,7 +40,8 @@ struct DrainStatus {
 
 /// All are called on the drain thread and must not block.
 struct DrainCallbacks {
-    /// Before the commit becomes visible to lanes, and before any trim can pass it.
+    /// Before the commit becomes visible to lanes. By then the journal keeps what lies behind it
+    /// for an added subscription (Journal::want), and nothing any more for a dropped one.
     std::function<void(const SubscriptionNews&)> on_subscription;
     /// The phase changed. `ended` comes once and last: retry = the worker left (attach again),
     /// corruption = the ring's bytes are wrong (attach again: decoded anew), io = the journal's
@@ -54,15 +49,18 @@ struct DrainCallbacks {
     std::function<void(const DrainStatus&)> on_change;
 };
 
+class DrainLoop;
+
 class Drain {
   public:
-    explicit Drain(journal::Journal& journal, DrainCallbacks callbacks);
+    Drain(journal::Journal& journal, DrainCallbacks callbacks);
     /// Stops and joins.
     ~Drain();
     Drain(const Drain&) = delete;
     Drain& operator=(const Drain&) = delete;
 
-    /// journal.begin_attachment() on the calling thread, then starts the thread.
+    /// journal.begin_attachment() on the calling thread, then starts the thread. Once per Drain,
+    /// or again after stop().
     Status start(RingMapping mapping, WorkerConnection connection);
 
     /// Ends the thread after the present turn; what is left in the ring is decoded again. Closes
@@ -72,11 +70,13 @@ class Drain {
     DrainStatus status() const;
 
   private:
-    class Loop;
     journal::Journal& journal_;
-    DrainCallbacks callbacks_;
-    std::unique_ptr<Loop> loop_;
+    const DrainCallbacks callbacks_;
+    std::mutex stop_mutex_;
     std::thread thread_;
+    mutable std::mutex mutex_;         // the next two
+    std::unique_ptr<DrainLoop> loop_;  // while attached
+    DrainStatus last_status_;          // after stop()
 };
 
 }  // namespace fanout::drain

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -78,7 +79,8 @@ class Journal {
     /// Rolls to a new segment if it is time. io: no room (nothing has changed; try again later).
     Status prepare_append();
 
-    /// True when the next transaction boundary should end the append, so that a roll can follow.
+    /// True when the next transaction boundary should end the append: a roll is due, or a limit
+    /// is reached.
     bool wants_boundary() const;
 
     /// One write per run. On failure nothing has changed and the same plan may be tried again.
@@ -94,7 +96,7 @@ class Journal {
     Lsn end_lsn() const;
     /// Give it to fanout.attach(); 0 while nothing has ever been attached.
     Lsn durable_end_lsn() const;
-    /// Files on disk, header and reserve included.
+    /// Bytes in files, room reserved for later not counted.
     std::uint64_t bytes() const;
     std::uint64_t appended_bytes_total() const;
 
@@ -125,13 +127,14 @@ class Journal {
     /// only laggards want, and forgets the laggards.
     TrimReport trim();
 
-    /// Over a limit with action hold: the drain stops advancing until trim() made room.
-    bool must_hold() const;
+    /// Drain thread: over a limit with action hold, and trimming did not help. Never inside a
+    /// transaction: lanes cannot get past it before it is whole, so a limit stretches for one.
+    bool must_hold();
 
   private:
     Journal(std::filesystem::path directory, SourceIdentity identity, JournalOptions options,
             std::shared_ptr<Files> files);
-    Status refuse_gap(Lsn start_lsn) const;
+    bool over_limit() const;
 
     std::filesystem::path directory_;
     SourceIdentity identity_;
@@ -142,6 +145,8 @@ class Journal {
     std::unique_ptr<JournalWriter> writer_;
     std::unique_ptr<Syncer> syncer_;
     Retention retention_;
+    std::mutex trim_mutex_;
+    bool over_limit_ = false;  // drain thread: as must_hold() last saw it
     RecoveryReport recovery_;
 };
 

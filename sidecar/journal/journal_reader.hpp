@@ -9,6 +9,7 @@
 // any more, normally after each flush.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -72,14 +73,22 @@ class JournalReader {
     const Status& status() const { return status_; }
 
   private:
-    struct Group;
-    enum class Step : std::uint8_t { deliver, pass, failed };
+    /// A record that comes in pieces, while it does.
+    struct Group {
+        std::unique_ptr<std::uint8_t[]> bytes;  // null: its pieces are passed over
+        std::uint64_t total = 0;                // 0 = none
+        std::uint64_t next = 0;
+    };
+    enum class Step : std::uint8_t { deliver, pass, fail };
 
-    ReadOutcome enter_next_segment();
+    ReadOutcome find_start();
+    ReadOutcome enter_successor();
     bool enter(std::shared_ptr<Segment> segment);
-    Step filter(const wire::RecordView& record);
-    Step take_piece(const wire::RecordView& piece, wire::RecordView& out);
+    Step take(wire::RecordView& record);
+    Step take_piece(wire::RecordView& record);
+    bool is_wanted(wire::Kind kind, std::uint8_t flags, Lsn lsn);
     ReadOutcome fail(Status status);
+    ReadOutcome fail_trimmed();
     ReadOutcome refuse(std::uint64_t file_offset, const char* why);
 
     SegmentCatalog& catalog_;
@@ -87,15 +96,16 @@ class JournalReader {
     std::shared_ptr<Segment> segment_;                            // where the reader stands
     std::shared_ptr<SegmentMapping> mapping_;                     // its bytes
     std::vector<std::shared_ptr<SegmentMapping>> retired_;        // views may point into them
-    std::unique_ptr<Group> group_;                                // the record in pieces, if any
-    std::vector<std::unique_ptr<std::uint8_t[]>> whole_records_;  // views may point into them
+    std::vector<std::unique_ptr<std::uint8_t[]>> whole_records_;  // and into these
+    Group group_;
     Status status_;
+    ReadOutcome failed_outcome_ = ReadOutcome::failed;
+    const char* refusal_ = nullptr;  // set with Step::fail
     Lsn from_ = 0;
     std::uint64_t position_ = 0;       // logical offset of the next record
-    std::uint64_t preamble_next_ = 0;  // file offset of the next preamble record to hand out
-    std::uint64_t interrupt_id_ = 0;
-    bool skipping_ = true;
-    bool positioned_ = false;
+    std::uint64_t preamble_next_ = 0;  // file offset of the next preamble record; 0 = none left
+    bool skipping_ = true;             // nothing at or behind from_ has been seen yet
+    std::atomic<bool> interrupted_{false};
 };
 
 }  // namespace fanout::journal

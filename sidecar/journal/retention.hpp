@@ -51,9 +51,11 @@ class Retention {
     void forget(SubscriptionId subscription);
 
     /// `sealed`: synced segments that are no longer written to. `open_bytes`: the one that is.
-    /// Laggards that are let go are forgotten here.
+    /// Laggards that are let go are forgotten here. `limits_apply` false: only what nobody wants.
     TrimDecision decide(const std::vector<SegmentFacts>& sealed, std::uint64_t open_bytes,
-                        std::chrono::system_clock::time_point now);
+                        std::chrono::system_clock::time_point now, bool limits_apply);
+
+    bool holds_at_limit() const { return limit_action_ == LimitAction::hold; }
 
     /// Is this much, with the oldest sealed segment this old, over a limit?
     bool over_limit(std::uint64_t bytes, std::chrono::system_clock::duration oldest_age) const;

@@ -37,6 +37,9 @@ struct StreamState {
     /// Something has begun that an abort record has to end before anything else may follow.
     bool unfinished() const { return in_transaction() || in_group(); }
 
+    /// Is the next record, if it is this one, a relation record or a piece of one?
+    bool is_relation(const wire::RecordView& record) const;
+
     /// Takes the next record. Returns null, or what is wrong with it (a literal).
     const char* advance(const wire::RecordView& record);
 
