@@ -69,4 +69,7 @@ if [ -n "$build" ]; then
         replace "$file" "$dest$system_share/extension/$(basename "$file")" 644
     done
 fi
+for module in "${build:-/nonexistent}"/bench/*.so; do  # what scripts/bench loads, if it was built
+    [ ! -e "$module" ] || replace "$module" "$dest$system_lib/$(basename "$module")" 755
+done
 echo "$dest$system_bin"
