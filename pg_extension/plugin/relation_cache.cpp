@@ -175,7 +175,8 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
     const bool same = entry->body != nullptr && fresh.body != nullptr &&
                       entry->body_size == fresh.body_size &&
                       memcmp(entry->body, fresh.body, fresh.body_size) == 0;
-    fresh.version = same ? entry->version : ++cache->last_version;
+    fresh.version = entry->version;
+    if (!same && fresh.announceable) fresh.version = ++cache->last_version;
     fresh.announced = same && entry->announced;
     fresh.wanted = verdict.wanted_count != 0;
     fresh.valid = true;

@@ -31,7 +31,9 @@ void expect_silence(int socket) {
         ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION),
                         errmsg("fanoutd sent a packet after the handshake")));
     }
-    ereport(ERROR, (errcode(ERRCODE_CONNECTION_FAILURE), errmsg("fanoutd closed the connection")));
+    // The attachment's ordinary end; exit callbacks save the slot.
+    ereport(LOG, (errmsg("fanoutd has left, the decoding worker ends")));
+    proc_exit(0);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ struct ConsumerLink {
 void open_link(ConsumerLink* link, int socket);
 
 /// Sleeps until something happens or `timeout_ms` (-1: no limit) has passed. Serves interrupts.
-/// Raises 08006 if fanoutd is gone.
+/// Ends the process if fanoutd is gone.
 void wait_on_link(ConsumerLink* link, long timeout_ms);
 
 /// Serves interrupts and looks whether fanoutd is still there, without sleeping.

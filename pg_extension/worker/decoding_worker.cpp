@@ -41,6 +41,7 @@ struct Worker {
     XLogRecPtr keepalive_sent;  // the last one's, or the start
     TimestampTz keepalive_at;
     bool farewell_sent;
+    bool failed;
 };
 
 Worker worker;
@@ -51,9 +52,12 @@ void say_goodbye(int sqlstate, const char* text) {
     send_farewell(worker.link.socket, sqlstate, text);
 }
 
-/// Runs at every end: terminate and shutdown leave through here without an error.
+/// Runs at every end. Terminate, shutdown and fanoutd's leaving come through here without an error:
+/// then the slot keeps what was acknowledged.
 void on_exit(int, Datum) {
     say_goodbye(ERRCODE_ADMIN_SHUTDOWN, kGoodbye);
+    if (worker.failed || worker.progress == nullptr || MyReplicationSlot == nullptr) return;
+    worker.progress->finish();
 }
 
 void tell_launcher(LaunchArea* area, LaunchState state) {
@@ -222,6 +226,7 @@ void decode() {
 /// An error on the way: to the launcher if it still waits, to fanoutd otherwise.
 void report_failure(LaunchArea* area, bool listening) {
     ErrorData* error = CopyErrorData();
+    worker.failed = true;
     if (listening) {
         say_goodbye(error->sqlerrcode, error->message != nullptr ? error->message : "");
     } else {

@@ -32,10 +32,25 @@ XLogRecPtr SlotProgress::largest_offer_up_to(XLogRecPtr lsn) {
     return found;
 }
 
+bool SlotProgress::is_believable(XLogRecPtr durable) const {
+    return durable >= acknowledged_ && durable <= Max(last_offer_, confirmed_);
+}
+
+void SlotProgress::confirm(XLogRecPtr durable) {
+    acknowledged_ = durable;
+    const XLogRecPtr lsn = largest_offer_up_to(durable);
+    if (lsn <= confirmed_) return;
+    server::wait_for_standbys(lsn);
+    LogicalConfirmReceivedLocation(lsn);
+    confirmed_ = lsn;
+    unsaved_ = true;
+    poll_ms_ = kPollMinMs;
+}
+
 void SlotProgress::poll() {
     const XLogRecPtr durable = ack_->durable_lsn.load(std::memory_order_acquire);
     if (durable != acknowledged_ && durable != InvalidXLogRecPtr) {
-        if (durable < acknowledged_ || durable > Max(last_offer_, confirmed_)) {
+        if (!is_believable(durable)) {
             ereport(ERROR,
                     (errcode(ERRCODE_PROTOCOL_VIOLATION),
                      errmsg("fanoutd acknowledged %X/%X, which it cannot have",
@@ -43,19 +58,17 @@ void SlotProgress::poll() {
                      errdetail("Its last acknowledgement was %X/%X, the last end sent %X/%X.",
                                LSN_FORMAT_ARGS(acknowledged_), LSN_FORMAT_ARGS(last_offer_))));
         }
-        acknowledged_ = durable;
-        const XLogRecPtr lsn = largest_offer_up_to(durable);
-        if (lsn > confirmed_) {
-            server::wait_for_standbys(lsn);
-            LogicalConfirmReceivedLocation(lsn);
-            confirmed_ = lsn;
-            unsaved_ = true;
-        }
-        poll_ms_ = kPollMinMs;
+        confirm(durable);
     }
     if (unsaved_ && TimestampDifferenceExceeds(saved_at_, GetCurrentTimestamp(), kSaveIntervalMs)) {
         save();
     }
+}
+
+void SlotProgress::finish() {
+    const XLogRecPtr durable = ack_->durable_lsn.load(std::memory_order_acquire);
+    if (durable != acknowledged_ && is_believable(durable)) confirm(durable);
+    save();
 }
 
 long SlotProgress::next_poll_ms() {

@@ -28,8 +28,9 @@ class SlotProgress {
     /// Milliseconds until poll() should be called again though nothing else happens; -1: never.
     long next_poll_ms();
 
-    /// Saves what is not saved. On leaving in order.
-    void save();
+    /// The last acknowledgement, confirmed if it is believable, and saved. On leaving; never raises
+    /// 08P01.
+    void finish();
 
   private:
     static constexpr int kOffersMax = 4096;
@@ -37,6 +38,9 @@ class SlotProgress {
     static constexpr long kPollMinMs = 20;
     static constexpr long kPollMaxMs = 1000;
 
+    bool is_believable(XLogRecPtr durable) const;
+    void confirm(XLogRecPtr durable);
+    void save();
     void thin_out();
     XLogRecPtr largest_offer_up_to(XLogRecPtr lsn);
 
