@@ -87,14 +87,7 @@ fanout_outcome guarded(fanout_error* error, F&& call) noexcept {
 
 /// `C` is constructed as C(const Options&, const fanout_host&).
 template <typename C>
-fanout_connector make_entry(const Descriptor& descriptor) {
-    fanout_connector entry{};
-    entry.name = descriptor.name;
-    entry.version = descriptor.version;
-    entry.summary = descriptor.summary;
-    entry.capabilities = descriptor.capabilities;
-    entry.options = descriptor.options.data();
-    entry.option_count = descriptor.options.size();
+fanout_connector make_entry(fanout_connector entry) {
     entry.abi = FANOUT_CONNECTOR_ABI;
     entry.create = [](const fanout_option* options, size_t count, const fanout_host* host,
                       void** self, fanout_error* error) {
@@ -120,10 +113,22 @@ fanout_connector make_entry(const Descriptor& descriptor) {
     return entry;
 }
 
+template <typename C>
+fanout_connector make_entry(const Descriptor& descriptor) {
+    fanout_connector entry{};
+    entry.name = descriptor.name;
+    entry.version = descriptor.version;
+    entry.summary = descriptor.summary;
+    entry.capabilities = descriptor.capabilities;
+    entry.options = descriptor.options.data();
+    entry.option_count = descriptor.options.size();
+    return make_entry<C>(entry);
+}
+
 }  // namespace detail
 }  // namespace fanout::connector
 
-/// `descriptor` is a fanout::connector::Descriptor.
+/// `descriptor` is a fanout::connector::Descriptor, or a fanout_connector with the same set.
 #define FANOUT_EXPORT_CONNECTOR(Class, descriptor)                            \
     extern "C" __attribute__((visibility("default"))) const fanout_connector* \
     fanout_connector_entry(void) {                                            \
