@@ -80,6 +80,42 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION fanout._in_words(text[]) IS 'Internal: a sorted list for a message';
 
+-- The error for something that is not there, with the names of what is.
+CREATE FUNCTION fanout._no_such(kind text, name text, known text[], how_to_make_one text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    PERFORM fanout._require_name(kind, name);
+    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no %s "%s"', kind, name),
+        HINT = CASE WHEN known = '{}' THEN format('There is none yet: SELECT %s;', how_to_make_one)
+            ELSE format('There are: %s.', fanout._in_words(known)) END;
+END
+$body$;
+COMMENT ON FUNCTION fanout._no_such(text, text, text[], text) IS 'Internal: the error for an object that does not exist';
+
+CREATE FUNCTION fanout._no_stream(name text) RETURNS void
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT fanout._no_such('stream', name, ARRAY(SELECT d.name FROM fanout.stream_def d), 'fanout.start_stream()')
+$body$;
+COMMENT ON FUNCTION fanout._no_stream(text) IS 'Internal: the error for a stream that does not exist';
+
+CREATE FUNCTION fanout._no_target(name text) RETURNS void
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT fanout._no_such('target', name, ARRAY(SELECT t.name FROM fanout.target_def t),
+        'fanout.create_target(name, connector, options)')
+$body$;
+COMMENT ON FUNCTION fanout._no_target(text) IS 'Internal: the error for a target that does not exist';
+
+CREATE FUNCTION fanout._no_subscription(name text) RETURNS void
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT fanout._no_such('subscription', name, ARRAY(SELECT s.name FROM fanout.subscription_def s),
+        'fanout.create_subscription(name, target, tables)')
+$body$;
+COMMENT ON FUNCTION fanout._no_subscription(text) IS 'Internal: the error for a subscription that does not exist';
+
 CREATE FUNCTION fanout._option_fits(spec jsonb, value jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -113,7 +149,7 @@ BEGIN
     END IF;
     IF NOT fanout._option_fits(spec, value) THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('invalid value for option "%s": %s', option, left(value::text, 200)),
-            DETAIL = spec ->> 'help',
+            DETAIL = coalesce(spec ->> 'help', 'The view fanout.connectors describes it.'),
             HINT = CASE spec ->> 'type'
                 WHEN 'integer' THEN 'It takes a whole number.'
                 WHEN 'boolean' THEN 'It takes true or false.'
@@ -159,7 +195,7 @@ BEGIN
             PERFORM fanout._check_option(spec, options -> given);
         ELSIF (spec ->> 'required')::boolean THEN
             RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('connector "%s" needs option "%s"', connector, given),
-                DETAIL = spec ->> 'help',
+                DETAIL = coalesce(spec ->> 'help', 'The view fanout.connectors describes it.'),
                 HINT = format('Add "%s" to the options.', given);
         END IF;
     END LOOP;

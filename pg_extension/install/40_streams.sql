@@ -28,12 +28,15 @@ DECLARE
 BEGIN
     FOREACH candidate IN ARRAY ARRAY['fanout_' || stream, 'fanout_' || stream || '_' || here]::name[] LOOP
         IF NOT EXISTS (SELECT FROM pg_replication_slots s WHERE s.slot_name = candidate
-                AND (s.database, s.plugin) IS DISTINCT FROM (current_database(), 'pg_fanout'::name)) THEN
+                AND (s.database, s.plugin) IS DISTINCT FROM (current_database(), 'pg_fanout'::name))
+           AND NOT EXISTS (SELECT FROM fanout.stream_def d WHERE d.slot_name = candidate AND d.name <> stream)
+        THEN
             RETURN candidate;
         END IF;
     END LOOP;
     RAISE EXCEPTION USING ERRCODE = '42710',
-        MESSAGE = format('replication slot "%s" exists and is not pg_fanout''s', candidate),
+        MESSAGE = format('replication slot "%s" is taken', candidate),
+        DETAIL = 'It is another stream''s, another database''s, or of another output plugin.',
         HINT = 'Choose another name for the stream, or drop that slot if nobody uses it.';
 END
 $body$;
@@ -121,7 +124,9 @@ CREATE FUNCTION fanout._warn_of_gap(stream text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    behind text[] := ARRAY(SELECT u.name FROM fanout.subscription_def u JOIN fanout._stream d ON d.id = u.stream_id
+    behind text[] := ARRAY(SELECT u.name FROM fanout.subscription_def u
+        JOIN fanout._stream d ON d.id = u.stream_id
+        JOIN fanout._here h ON (u.system_identifier, u.database_oid) = (h.system_identifier, h.database_oid)
         WHERE d.name = stream AND (NOT d.slot_exists OR u.generation <> d.generation));
 BEGIN
     IF behind <> '{}' THEN
@@ -203,16 +208,3 @@ COMMENT ON FUNCTION fanout.stop_stream(text, boolean) IS
 'Stops a stream: ends its decoding worker and lets none be started until fanout.start_stream(). The slot stays '
 'and keeps WAL, so nothing is lost. With drop_slot the slot goes at once, even if the transaction is rolled back; '
 'the subscriptions of the stream then have a gap and show needs_resync. Needed before DROP DATABASE.';
-
-CREATE FUNCTION fanout._no_stream(stream text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    known text[] := ARRAY(SELECT d.name FROM fanout.stream_def d);
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no stream "%s"', stream),
-        HINT = CASE WHEN known = '{}' THEN 'There is none yet: SELECT fanout.start_stream();'
-            ELSE format('Streams: %s.', fanout._in_words(known)) END;
-END
-$body$;
-COMMENT ON FUNCTION fanout._no_stream(text) IS 'Internal: the error for a stream that does not exist';

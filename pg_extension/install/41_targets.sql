@@ -45,16 +45,3 @@ END
 $body$;
 COMMENT ON FUNCTION fanout.drop_target(text) IS
 'Forgets a target that no subscription uses. What was delivered stays where it is.';
-
-CREATE FUNCTION fanout._no_target(name text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    known text[] := ARRAY(SELECT t.name FROM fanout.target_def t);
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no target "%s"', name),
-        HINT = CASE WHEN known = '{}' THEN 'There is none yet: SELECT fanout.create_target(name, connector, options);'
-            ELSE format('Targets: %s.', fanout._in_words(known)) END;
-END
-$body$;
-COMMENT ON FUNCTION fanout._no_target(text) IS 'Internal: the error for a target that does not exist';

@@ -49,7 +49,7 @@ BEGIN
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND fanout.pattern_matches(pattern, n.nspname::text, c.relname::text)
         ORDER BY c.relkind <> 'p', 1 LIMIT 1;
     RAISE EXCEPTION USING ERRCODE = '42P01', MESSAGE = format('table pattern %s matches no table', quote_literal(pattern)),
-        DETAIL = format('%s is %s.', near.name, near.what),
+        DETAIL = CASE WHEN near.name IS NULL THEN 'There is no such table.' ELSE format('%s is %s.', near.name, near.what) END,
         HINT = CASE
             WHEN near.relkind = 'p' THEN format('The rows are in the partitions: name those, for example %s.', (
                 SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY c.relname)
@@ -85,7 +85,7 @@ BEGIN
             END IF;
             IF tab.identity = 'none' AND tab.table_oid <> ALL (seen) THEN
                 RAISE WARNING USING MESSAGE = format('updates and deletes of %s arrive without a key: targets cannot apply them', tab.full_name),
-                    DETAIL = 'The table has no primary key and no replica identity.',
+                    DETAIL = 'Nothing identifies its rows: no primary key that could, and no replica identity.',
                     HINT = format('Add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;', tab.full_name);
             END IF;
             seen := seen || tab.table_oid;
@@ -238,19 +238,6 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION fanout._find_subscription(text) IS 'Internal: finds and locks a subscription, or raises the error for its absence';
-
-CREATE FUNCTION fanout._no_subscription(name text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    known text[] := ARRAY(SELECT s.name FROM fanout.subscription_def s);
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no subscription "%s"', name),
-        HINT = CASE WHEN known = '{}' THEN 'There is none yet: SELECT fanout.create_subscription(name, target, tables);'
-            ELSE format('Subscriptions: %s.', fanout._in_words(known)) END;
-END
-$body$;
-COMMENT ON FUNCTION fanout._no_subscription(text) IS 'Internal: the error for a subscription that does not exist';
 
 CREATE FUNCTION fanout.drop_subscription(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -36,8 +36,8 @@ COMMENT ON COLUMN fanout.targets.created_at IS 'When it was created';
 CREATE VIEW fanout.streams AS
     SELECT d.name, CASE
             WHEN d.restored THEN 'restored'
+            WHEN NOT d.enabled AND (d.slot_usable OR NOT d.slot_exists) THEN 'stopped'
             WHEN NOT d.slot_usable THEN 'slot_lost'
-            WHEN NOT d.enabled THEN 'stopped'
             WHEN d.active_pid IS NOT NULL THEN 'streaming'
             WHEN s.state = 'failed' THEN 'failed'
             ELSE 'waiting'

@@ -7,7 +7,7 @@ AS $body$
 BEGIN
     IF sub.state IN ('failed', 'needs_resync', 'denied', 'restored') THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('subscription "%s" does not move: %s', sub.name, sub.state),
-            DETAIL = sub.last_error,
+            DETAIL = coalesce(sub.last_error, 'No error was reported.'),
             HINT = CASE sub.state
                 WHEN 'restored' THEN format('It came with a dump. To start it here: SELECT fanout.resume_subscription(%L);', sub.name)
                 WHEN 'needs_resync' THEN format('Bring its target up to date, then SELECT fanout.drop_subscription(%L); and create it again.', sub.name)

@@ -20,7 +20,7 @@ AS $body$
     SELECT 'output_plugin_libraries', CASE WHEN 'pg_fanout' = ANY (listed) THEN 'ok' ELSE 'error' END,
         format('output_plugin_libraries is "%s"', plugin_libraries),
         CASE WHEN 'pg_fanout' <> ALL (listed) THEN format('ALTER SYSTEM SET output_plugin_libraries = %s; SELECT pg_reload_conf();',
-            array_to_string(array_remove(listed, '') || 'pg_fanout'::text, ', ')) END
+            array_to_string(array_remove(array_remove(listed, ''), '""') || 'pg_fanout'::text, ', ')) END
     FROM facts WHERE plugin_libraries IS NOT NULL
     UNION ALL
     SELECT 'max_replication_slots', CASE WHEN NOT no_stream OR slots_used < slots THEN 'ok' ELSE 'error' END,
@@ -59,7 +59,7 @@ AS $body$
     SELECT format('stream %s', v.name),
         CASE WHEN v.state = 'streaming' AND d.wal_status IN ('reserved', 'extended') AND v.error IS NULL THEN 'ok'
             WHEN v.state IN ('streaming', 'waiting', 'stopped') THEN 'warning' ELSE 'error' END,
-        v.state || CASE WHEN v.state NOT IN ('slot_lost', 'restored') THEN format('; slot "%s" is %s', v.slot, d.wal_status) ELSE '' END
+        v.state || coalesce(format('; slot "%s" is ', v.slot) || d.wal_status, '; it has no slot')
             || coalesce('; ' || v.error, ''),
         CASE
             WHEN v.state IN ('slot_lost', 'restored', 'stopped') THEN format('SELECT fanout.start_stream(%L);', v.name)
@@ -95,18 +95,22 @@ AS $body$
         END
     FROM fanout.subscriptions v
     UNION ALL
-    SELECT format('table %I.%I', t.schema_name, t.table_name), CASE WHEN bool_or(t.state = 'denied') THEN 'error' ELSE 'warning' END,
-        CASE WHEN t.state = 'denied' THEN format('not carried: %I may not read all of it', d.owner)
-            ELSE 'updates and deletes arrive without a key' END
-            || format(' (%s)', string_agg(d.name, ', ' ORDER BY d.name COLLATE "C")),
-        CASE WHEN t.state = 'denied' THEN format('GRANT SELECT ON %I.%I TO %I;%s', t.schema_name, t.table_name, d.owner,
-                CASE WHEN bool_or(c.relrowsecurity) THEN format('  -- and, because of row-level security: ALTER ROLE %I BYPASSRLS;', d.owner) ELSE '' END)
-            ELSE format('ALTER TABLE %I.%I REPLICA IDENTITY FULL;  -- or add a primary key', t.schema_name, t.table_name) END
-    FROM fanout.subscription_tables t
-    JOIN fanout.subscription_def d ON d.name = t.subscription
-    JOIN pg_class c ON c.relname = t.table_name AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = t.schema_name)
-    WHERE t.state = 'denied' OR t.state = 'carried' AND t.identity = 'none'
-    GROUP BY t.schema_name, t.table_name, t.state, CASE WHEN t.state = 'denied' THEN d.owner END, d.owner
+    SELECT format('table %s', t.full_name), 'error',
+        format('not carried: %I may not read all of it (%s)', d.owner, fanout._in_words(array_agg(d.name))),
+        format('GRANT SELECT ON %s TO %I;', t.full_name, d.owner)
+            || CASE WHEN t.row_security THEN format('  -- and, because of row-level security: ALTER ROLE %I BYPASSRLS;', d.owner) ELSE '' END
+    FROM fanout.subscription_tables v
+    JOIN fanout.subscription_def d ON d.name = v.subscription
+    JOIN fanout._table t ON (t.schema_name, t.table_name) = (v.schema_name, v.table_name)
+    WHERE v.state = 'denied'
+    GROUP BY t.full_name, t.row_security, d.owner
+    UNION ALL
+    SELECT format('table %I.%I', v.schema_name, v.table_name), 'warning',
+        format('updates and deletes arrive without a key (%s)', fanout._in_words(array_agg(v.subscription))),
+        format('ALTER TABLE %I.%I REPLICA IDENTITY FULL;  -- or add a primary key', v.schema_name, v.table_name)
+    FROM fanout.subscription_tables v
+    WHERE v.state = 'carried' AND v.identity = 'none'
+    GROUP BY v.schema_name, v.table_name
 $body$;
 COMMENT ON FUNCTION fanout._check_subscriptions() IS 'Internal: the part of fanout.check() that looks at subscriptions and their tables';
 

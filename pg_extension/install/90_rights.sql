@@ -13,7 +13,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA fanout TO fanout_monitor;
 REVOKE SELECT ON fanout.target_def FROM fanout_monitor;
 GRANT EXECUTE ON FUNCTION fanout.check(), fanout._check_server(), fanout._check_streams(), fanout._check_subscriptions(),
     fanout._server_facts(), fanout.wait_for(text, pg_lsn, interval), fanout._check_wait(pg_lsn, interval),
-    fanout._require_progress(fanout._subscription), fanout._no_subscription(text), fanout._in_words(text[]),
+    fanout._require_progress(fanout._subscription), fanout._no_subscription(text), fanout._no_such(text, text, text[], text),
+    fanout._require_name(text, text), fanout._in_words(text[]),
     fanout.request_report(), fanout.normalize_lsn(pg_lsn), fanout.pattern_matches(text, text, text),
     fanout._may_carry(name, fanout._table), fanout._is_reference(text), fanout._has_inline_password(text)
     TO fanout_monitor;
