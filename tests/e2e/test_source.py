@@ -90,10 +90,12 @@ class Slot(Case):
         stage.shop.run("INSERT INTO t VALUES (2, 'lost from the slot')")
         stage.shop.run("SELECT pg_drop_replication_slot('fanout_main')")
         stage.daemon.start()
-        self.stream_complains(stage, "fanout_main")
+        self.stream_complains(stage, "slot_lost")
+        self.assertEqual(stage.wait_state("file", "needs_resync")["state"], "needs_resync")
+        time.sleep(2)
         self.assertEqual(stage.shop.value("SELECT count(*) FROM pg_replication_slots"), 0,
                          "a slot is never made behind the user's back")
-        stage.shop.close()
+        self.assertTrue(stage.daemon.running())
 
     def test_recreated_under_the_same_name(self):
         stage = self.stage()
