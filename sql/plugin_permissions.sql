@@ -6,6 +6,7 @@ CREATE TABLE per (id int PRIMARY KEY);
 INSERT INTO per VALUES (1);
 SET ROLE regress_replicator;
 SELECT data FROM pg_logical_slot_peek_changes('regress_permissions', NULL, NULL);
+SELECT 'init' AS slot FROM pg_create_logical_replication_slot('regress_permissions_2', 'pg_fanout');
 SET ROLE regress_operator;
 SELECT data FROM pg_logical_slot_peek_changes('regress_permissions', NULL, NULL,
     'include_xids', 'off', 'include_lsns', 'off', 'include_times', 'off');

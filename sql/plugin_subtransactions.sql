@@ -17,9 +17,9 @@ UPDATE sub SET t = 'kept too' WHERE id = 4;
 RELEASE c;
 COMMIT;
 BEGIN;
-SAVEPOINT only;
+SAVEPOINT lone;
 INSERT INTO sub VALUES (5, 'nothing stays');
-ROLLBACK TO only;
+ROLLBACK TO lone;
 COMMIT;
 DO $$
 BEGIN

@@ -111,34 +111,37 @@ void put_table(StringInfo out, const RelationEntry* entry) {
 void put_position(JsonFace* face, StringInfo out, const ReorderBufferTXN* txn, XLogRecPtr lsn,
                   uint64 index) {
     const PluginOptions& options = face->options;
-    if (options.include_xid) appendStringInfo(out, ",\"xid\":%u", txn != nullptr ? txn->xid : 0);
-    if (options.include_lsn) {
+    if (options.include_xids) appendStringInfo(out, ",\"xid\":%u", txn != nullptr ? txn->xid : 0);
+    if (options.include_lsns) {
         appendStringInfo(out, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(lsn));
     }
     appendStringInfo(out, ",\"index\":" UINT64_FORMAT, index);
-    if (options.include_time && txn != nullptr) {
+    if (options.include_times && txn != nullptr) {
         appendStringInfoString(out, ",\"commit_time\":");
         append_json_time(out, server::commit_time(txn));
     }
 }
 
-void put_boundary(JsonFace* face, const ReorderBufferTXN* txn, const char* op) {
+/// A begin or commit line, up to the closing brace.
+StringInfo open_boundary(JsonFace* face, const ReorderBufferTXN* txn, const char* op) {
     StringInfo out = open_line(face, op);
     const PluginOptions& options = face->options;
-    if (options.include_xid) appendStringInfo(out, ",\"xid\":%u", txn->xid);
-    if (options.include_lsn) {
-        appendStringInfo(out, ",\"lsn\":\"%X/%X\"", LSN_FORMAT_ARGS(txn->final_lsn));
+    if (options.include_xids) appendStringInfo(out, ",\"xid\":%u", txn->xid);
+    if (options.include_lsns) {
+        appendStringInfo(out, ",\"lsn\":\"%X/%X\",\"end_lsn\":\"%X/%X\"",
+                         LSN_FORMAT_ARGS(txn->final_lsn), LSN_FORMAT_ARGS(txn->end_lsn));
     }
-    if (options.include_time) {
+    if (options.include_times) {
         appendStringInfoString(out, ",\"commit_time\":");
         append_json_time(out, server::commit_time(txn));
     }
-    close_line(face);
+    return out;
 }
 
 void begin_if_needed(JsonFace* face, const ReorderBufferTXN* txn) {
     if (face->begun || !face->options.include_transactions) return;
-    put_boundary(face, txn, "begin");
+    (void)open_boundary(face, txn, "begin");
+    close_line(face);
     face->begun = true;
 }
 
@@ -219,7 +222,10 @@ void json_message(JsonFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, c
 }
 
 void json_commit(JsonFace* face, const ReorderBufferTXN* txn) {
-    if (face->begun) put_boundary(face, txn, "commit");
+    if (!face->begun) return;
+    appendStringInfo(open_boundary(face, txn, "commit"), ",\"changes\":" UINT64_FORMAT,
+                     face->index);
+    close_line(face);
 }
 
 }  // namespace fanout::plugin

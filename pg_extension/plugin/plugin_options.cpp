@@ -15,9 +15,9 @@ struct Flag {
 
 constexpr Flag kFlags[] = {
     {"include_transactions", &PluginOptions::include_transactions, false},
-    {"include_xid", &PluginOptions::include_xid, true},
-    {"include_lsn", &PluginOptions::include_lsn, true},
-    {"include_time", &PluginOptions::include_time, true},
+    {"include_xids", &PluginOptions::include_xids, true},
+    {"include_lsns", &PluginOptions::include_lsns, true},
+    {"include_times", &PluginOptions::include_times, true},
     {"include_messages", &PluginOptions::include_messages, true},
 };
 

@@ -7,9 +7,9 @@ namespace fanout::plugin {
 
 struct PluginOptions {
     bool include_transactions;  // lines for begin and commit
-    bool include_xid;
-    bool include_lsn;
-    bool include_time;
+    bool include_xids;
+    bool include_lsns;
+    bool include_times;
     bool include_messages;
     const char* const* tables;  // patterns
     int table_count;
