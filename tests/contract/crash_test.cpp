@@ -70,7 +70,7 @@ TEST_F(CrashTest, kill_9_at_random_times_loses_nothing_and_doubles_nothing) {
     std::uint64_t before = 0;
     for (int round = 0; round < rounds(); ++round) {
         SCOPED_TRACE("round " + std::to_string(round));
-        const auto life = std::chrono::milliseconds(random() % 120);
+        const auto life = std::chrono::milliseconds(random() % 40);
         const std::uint64_t reported = run_and_kill(++epoch, life);
 
         const auto instance = make();

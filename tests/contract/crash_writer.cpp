@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <thread>
 
 #include "tests/contract/contract_fixture.hpp"
 
@@ -31,7 +33,7 @@ Outcome write_group(Instance& instance, Shop& shop, std::mt19937_64& random, fan
     }
     std::vector<std::shared_ptr<const Transaction>> kept;
     std::vector<fanout_transaction> group;
-    for (std::size_t room = 1 + random() % 20; room > 0 && !Shop::is_large(shop.transactions() + 1);
+    for (std::size_t room = 1 + random() % 8; room > 0 && !Shop::is_large(shop.transactions() + 1);
          --room) {
         kept.push_back(shop.random());
         group.push_back(kept.back()->whole());
@@ -62,6 +64,8 @@ int write_until_killed(const std::string& arguments) {
         if (outcome.code != FANOUT_OK) return failed("flush", outcome);
         const std::uint64_t number = shop.transactions();
         if (::write(STDOUT_FILENO, &number, sizeof number) != sizeof number) return 0;
+        // Many short groups find more than few long ones, and the content stays small.
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 1000));
     }
 }
 
