@@ -48,6 +48,7 @@ Numeric read_numeric(std::span<const std::uint8_t> stored) {
     std::size_t header_size = 2;
     if ((header & kSignMask) == kSpecial) {
         out.kind = special_kind(header);
+        out.dscale = (header & kShortScaleMask) >> kShortScaleShift;  // as numeric_send reads it
         return out;
     }
     if ((header & kShort) != 0) {
