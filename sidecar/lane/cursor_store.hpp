@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <string>
 
+#include "fanout/base/ids.hpp"
 #include "fanout/base/status.hpp"
 #include "fanout/connector/abi.h"
 
 namespace fanout::lane {
 
 struct StoredCursor {
+    Lsn start_lsn = 0;  // commit of the subscription's creation, once it was seen
     fanout_cursor cursor{};
     std::uint64_t rows_read = 0;
     std::uint64_t rows_delivered = 0;
@@ -23,7 +25,8 @@ struct StoredCursor {
 
 class CursorStore {
   public:
-    CursorStore(std::string directory, std::uint32_t subscription, std::string stream_identity);
+    CursorStore(const std::string& directory, std::uint32_t subscription,
+                std::string stream_identity);
 
     /// All zero if there is none, or if it belongs to another slot. corruption: the file is not
     /// what was written.
@@ -33,7 +36,7 @@ class CursorStore {
     void remove() const;
 
   private:
-    std::string directory_, path_, stream_identity_;
+    std::string path_, stream_identity_;
 };
 
 }  // namespace fanout::lane

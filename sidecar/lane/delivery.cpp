@@ -212,8 +212,8 @@ Delivery::Trouble Delivery::save_cursor_if_due() {
 Delivery::Trouble Delivery::save_cursor() {
     const auto board = outbox_.snapshot();
     const auto saved =
-        cursors_.save({flushed_, board.rows_read - rows_in_hand_, board.rows_delivered,
-                       board.rows_filtered, board.transactions});
+        cursors_.save({settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_,
+                       board.rows_delivered, board.rows_filtered, board.transactions});
     saved_at_ = std::chrono::steady_clock::now();
     if (connector_.keeps_cursor()) {
         if (!saved.is_ok())

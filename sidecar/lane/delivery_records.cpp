@@ -6,6 +6,7 @@
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/row_decoder.hpp"
+#include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
 namespace {
@@ -103,15 +104,16 @@ Delivery::Trouble Delivery::denied(const CachedTable& table) {
     const auto permitted = settings_.permitted_until.find(table.table.oid);
     const bool by_now =
         permitted != settings_.permitted_until.end() && open_commit_lsn_ < permitted->second;
-    if (by_now && table.wanted_by_any) return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
     const std::string name = table.full_name();
     if (by_now) {
-        return Ending{Ending::Kind::trouble, LaneState::needs_resync,
-                      "changes of " + name + " around " + lsn_text(open_commit_lsn_) +
-                          " were not kept, because nobody was permitted to read them",
-                      "synchronise the target anew, then drop and create the subscription", 0};
+        if (!table.wanted_by_any)
+            log::warning("changes made while the table could not be read are not delivered",
+                         {{"subscription", settings_.name},
+                          {"table", name},
+                          {"around", lsn_text(open_commit_lsn_)}});
+        return std::nullopt;
     }
+    if (auto trouble = deliver()) return trouble;
     return Ending{
         Ending::Kind::trouble, LaneState::denied,
         "role " + settings_.owner + ", who owns the subscription, may not read " + name,

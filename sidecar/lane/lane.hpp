@@ -21,6 +21,7 @@
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
+#include "sidecar/pacing/backoff.hpp"
 
 namespace fanout::lane {
 
@@ -61,7 +62,7 @@ class Lane {
     const CursorStore cursors_;
     LaneOutbox outbox_;
     TableCache tables_;
-    Backoff backoff_;
+    pacing::Backoff backoff_{kRetryPauseMax};
     std::unique_ptr<journal::JournalReader> reader_;
 
     std::atomic<bool> stop_requested_{false};

@@ -22,7 +22,8 @@ struct LaneSettings {
     host::OptionValues options;  // of the target
     config::LaneLimits limits;
     /// Tables whose records in the journal name the owner as denied, but which it may read by now:
-    /// they count as permitted for transactions that commit before the LSN.
+    /// they count as permitted for transactions that commit before the LSN (as far as they were
+    /// kept: the worker carries a table only if somebody may read it).
     std::map<Oid32, Lsn> permitted_until;
 };
 

@@ -1,8 +1,6 @@
 // See retry_policy.hpp.
 #include "sidecar/lane/retry_policy.hpp"
 
-#include <algorithm>
-
 namespace fanout::lane {
 
 const char* state_name(LaneState state) {
@@ -37,13 +35,6 @@ LaneState state_after(fanout_outcome outcome) {
             break;
     }
     return LaneState::failed;
-}
-
-std::chrono::milliseconds Backoff::next() {
-    const auto step = step_;
-    step_ = std::min(step_ * 2, kLast);
-    std::uniform_int_distribution<std::int64_t> between(step.count() / 2, step.count());
-    return std::chrono::milliseconds(between(random_));
 }
 
 }  // namespace fanout::lane

@@ -1,11 +1,10 @@
-// What follows a failed call: the one table of outcomes, and how long to wait.
+// What follows a failed call: the one table of outcomes.
 //
-// Connectors classify, the host decides. Pure but for the jitter; lane thread.
+// Connectors classify, the host decides. Pure.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <random>
 
 #include "fanout/connector/abi.h"
 
@@ -31,19 +30,7 @@ inline bool tries_again(LaneState state) {
     return state == LaneState::retrying;
 }
 
-/// Doubles from 100 ms to 60 s; each pause is between half and all of it, so that lanes that
-/// failed together do not come back together.
-class Backoff {
-  public:
-    std::chrono::milliseconds next();
-    void reset() { step_ = kFirst; }
-
-    static constexpr std::chrono::milliseconds kFirst{100};
-    static constexpr std::chrono::milliseconds kLast{60'000};
-
-  private:
-    std::chrono::milliseconds step_ = kFirst;
-    std::minstd_rand random_{std::random_device{}()};
-};
+/// Longest pause between two attempts.
+inline constexpr std::chrono::milliseconds kRetryPauseMax{60'000};
 
 }  // namespace fanout::lane

@@ -1,0 +1,145 @@
+// See reporter.hpp.
+#include "sidecar/control/reporter.hpp"
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "fanout/base/lsn_text.hpp"
+
+namespace fanout::control {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr auto kProgressInterval = 250ms;
+
+std::string time_text(std::int64_t unix_microseconds) {
+    const std::time_t seconds = static_cast<std::time_t>(unix_microseconds / 1'000'000);
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}+00", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                       unix_microseconds % 1'000'000);
+}
+
+json error_time(std::chrono::system_clock::time_point at) {
+    const auto since = std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch());
+    return since.count() == 0 ? json(nullptr) : json(time_text(since.count()));
+}
+
+json text_or_null(const std::string& text) {
+    return text.empty() ? json(nullptr) : json(text);
+}
+
+json tables_of(const lane::LaneSnapshot& snapshot) {
+    json tables = json::array();
+    for (const auto& table : snapshot.tables) {
+        tables.push_back({{"oid", table.oid},
+                          {"schema", table.schema},
+                          {"name", table.name},
+                          {"identity", std::string(1, table.identity)},
+                          {"rows_delivered", table.rows_delivered}});
+    }
+    return tables;
+}
+
+json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {
+    json out{{"id", id},
+             {"state", lane::state_name(s.state)},
+             {"caught_up", s.caught_up},
+             {"rows_read", s.rows_read},
+             {"rows_delivered", s.rows_delivered},
+             {"rows_filtered", s.rows_filtered},
+             {"rows_dead_lettered", s.rows_dead_lettered},
+             {"transactions", s.transactions},
+             {"retries", s.retries},
+             {"last_error", text_or_null(s.last_error)},
+             {"last_error_hint", text_or_null(s.last_error_hint)},
+             {"last_error_at", error_time(s.last_error_at)}};
+    if (s.cursor.end_lsn != 0) out["cursor_end_lsn"] = lsn_text(s.cursor.end_lsn);
+    if (s.cursor.commit_lsn != 0) {
+        out["cursor_lsn"] = lsn_text(s.cursor.commit_lsn);
+        out["cursor_time"] =
+            time_text(s.cursor.commit_time + kPgEpochOffsetSeconds * std::int64_t{1'000'000});
+    }
+    if (!s.tables.empty()) out["tables"] = tables_of(s);
+    return out;
+}
+
+stream::StreamSnapshot stream_now(const Reconciler::StreamEntry& entry) {
+    if (entry.runtime) return entry.runtime->snapshot();
+    return {stream::StreamState::failed, entry.open_error, 0};
+}
+
+json stream_json(std::uint32_t id, const Reconciler::StreamEntry& entry,
+                 const stream::StreamSnapshot& now) {
+    json out{{"id", id},
+             {"state", stream::state_name(now.state)},
+             {"error", text_or_null(now.error)},
+             {"worker_pid", now.worker_pid == 0 ? json(nullptr) : json(now.worker_pid)}};
+    if (entry.runtime) {
+        auto& journal = entry.runtime->journal();
+        out["journal_bytes"] = journal.bytes();
+        out["journal_first_lsn"] = lsn_text(journal.first_lsn());
+        out["journal_durable_lsn"] = lsn_text(journal.durable_end_lsn());
+    }
+    return out;
+}
+
+}  // namespace
+
+void Reporter::begin_session() {
+    everything_ = connectors_due_ = true;
+    note(true);
+}
+
+void Reporter::note(bool urgent) {
+    const auto now = Clock::now();
+    due_at_ = std::min(due_at_, urgent ? now : now + kProgressInterval);
+}
+
+/// Empty if there is nothing to tell.
+std::string Reporter::build() {
+    json report{{"daemon", daemon_}};
+    json subscriptions = json::array(), streams = json::array();
+    for (auto& [id, entry] : reconciler_.subscriptions()) {
+        const bool news = entry.lane && entry.lane->outbox().take_events().any;
+        if (!everything_ && !news && !entry.report_due) continue;
+        entry.report_due = false;
+        if (entry.def.restored) continue;  // the catalog itself says so
+        subscriptions.push_back(
+            subscription_json(id, entry.lane ? entry.lane->outbox().snapshot() : entry.resting));
+    }
+    for (const auto& [id, entry] : reconciler_.streams()) {
+        const auto now = stream_now(entry);
+        auto& told = streams_told_[id];
+        // Sizes travel along with other news; alone they are not worth a report.
+        if (!everything_ && told == now && subscriptions.empty()) continue;
+        told = now;
+        streams.push_back(stream_json(id, entry, now));
+    }
+    if (connectors_due_) report["connectors"] = json::parse(connectors_json_);
+    if (subscriptions.empty() && streams.empty() && !connectors_due_) return {};
+    report["subscriptions"] = std::move(subscriptions);
+    report["streams"] = std::move(streams);
+    return report.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+bool Reporter::send(source::SourceConnection& connection, std::string& problem) {
+    due_at_ = Clock::time_point::max();
+    const std::string text = build();
+    if (text.empty()) return true;
+    const auto result = connection.query("SELECT fanout.report($1::jsonb)", {text});
+    if (result.ok()) {
+        everything_ = connectors_due_ = false;
+        return true;
+    }
+    everything_ = true;
+    problem = source::explain(*result.error, connection).text();
+    return false;
+}
+
+}  // namespace fanout::control

@@ -1,0 +1,47 @@
+// What fanout.daemon_config() says: streams and subscriptions as plain data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/base/status.hpp"
+#include "sidecar/host/option_check.hpp"
+
+namespace fanout::source {
+
+struct StreamDef {
+    std::uint32_t id = 0;
+    std::string name, slot;
+    std::string identity;  // uuid, new at each creation of the slot
+    std::uint32_t generation = 0;
+    bool enabled = false;
+    friend bool operator==(const StreamDef&, const StreamDef&) = default;
+};
+
+struct SubscriptionDef {
+    std::uint32_t id = 0;
+    std::string name, owner, stream;
+    bool paused = false;
+    bool restored = false;  // came out of a dump: rests until somebody resumes it
+    bool create_tables = false;
+    std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again
+    Lsn start_lsn = 0;
+    std::string target, connector;
+    host::OptionValues options;  // of the target
+    friend bool operator==(const SubscriptionDef&, const SubscriptionDef&) = default;
+};
+
+struct SourceConfig {
+    std::string system_identifier;
+    Oid32 database_oid = 0;
+    std::string database;
+    std::vector<StreamDef> streams;
+    std::vector<SubscriptionDef> subscriptions;
+};
+
+/// Refuses what is not of the agreed shape, naming the member.
+Result<SourceConfig> parse_source_config(const std::string& json);
+
+}  // namespace fanout::source

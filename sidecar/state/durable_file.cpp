@@ -1,0 +1,60 @@
+// See durable_file.hpp.
+#include "sidecar/state/durable_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+namespace fanout::state {
+namespace {
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+Status failed(const char* what, const std::string& path) {
+    return Status::io(std::string("cannot ") + what + " " + path + ": " + std::strerror(errno) +
+                      "; make room or mend the state directory");
+}
+
+Status write_synced(const std::string& path, const std::string& text) {
+    const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (file.get() < 0) return failed("create", path);
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const auto written = ::write(file.get(), text.data() + done, text.size() - done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return failed("write", path);
+        done += static_cast<std::size_t>(written);
+    }
+    if (::fsync(file.get()) != 0) return failed("sync", path);
+    return Status::ok();
+}
+
+}  // namespace
+
+Status replace_file(const std::string& path, const std::string& text) {
+    const std::string fresh = path + ".new";
+    if (auto written = write_synced(fresh, text); !written.is_ok()) return written;
+    if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("replace", path);
+    const std::string parent = std::filesystem::path(path).parent_path().string();
+    const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() < 0 || ::fsync(directory.get()) != 0) return failed("sync", parent);
+    return Status::ok();
+}
+
+}  // namespace fanout::state
