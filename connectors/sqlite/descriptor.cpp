@@ -16,6 +16,12 @@ constexpr fanout_option_spec kOptions[] = {
      .help = "How long to wait for another writer of the file before backing off, milliseconds.",
      .choices = nullptr,
      .flags = 0},
+    {.name = "missing_rows",
+     .type = FANOUT_OPTION_ENUM,
+     .default_text = "error",
+     .help = "What to do with an update or delete of a row the target does not have.",
+     .choices = "error|skip",
+     .flags = 0},
 };
 
 constexpr fanout::connector::Descriptor kDescriptor = {

@@ -35,7 +35,9 @@ SqliteConnector::SqliteConnector(const connector::Options& options, const fanout
     : host_(host),
       path_(checked_path(options.text("path"))),
       busy_timeout_(checked_timeout(options.integer("busy_timeout_ms"))),
-      database_([this] { return stop_asked(); }) {}
+      database_([this] { return stop_asked(); }) {
+    policy_.skip_missing_rows = options.text("missing_rows") == "skip";
+}
 
 bool SqliteConnector::stop_asked() const {
     return interrupted_ || host_.stopping(host_.context) != 0;
@@ -44,7 +46,7 @@ bool SqliteConnector::stop_asked() const {
 fanout_cursor SqliteConnector::open(const fanout_session& session) {
     close();
     interrupted_ = false;
-    create_tables_ = session.create_tables != 0;
+    policy_.create_tables = session.create_tables != 0;
     try {
         database_.open(path_, Database::Missing::create, busy_timeout_);
         database_.execute("PRAGMA journal_mode = WAL");
@@ -118,7 +120,7 @@ TableWriter& SqliteConnector::writer_for(const fanout_table& table) {
     if (writer == nullptr || writer->version() != table.version) {
         writer.reset();
         claim_name(table);
-        writer = std::make_unique<TableWriter>(database_, table, create_tables_);
+        writer = std::make_unique<TableWriter>(database_, table, policy_);
     }
     return *writer;
 }

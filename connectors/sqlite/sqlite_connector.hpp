@@ -39,7 +39,7 @@ class SqliteConnector : public connector::Connector {
     std::string path_;
     std::chrono::milliseconds busy_timeout_;
     std::atomic<bool> interrupted_ = false;
-    bool create_tables_ = false;
+    TableWriter::Policy policy_;
     bool begun_ = false;
     Database database_;
     CursorTable cursor_table_;

@@ -40,12 +40,12 @@ std::map<std::string, bool> target_columns(Database& database, const std::string
 
 }  // namespace
 
-TableWriter::TableWriter(Database& database, const fanout_table& table, bool create)
-    : database_(database), version_(table.version), finder_(row_finder(table)) {
+TableWriter::TableWriter(Database& database, const fanout_table& table, Policy policy)
+    : database_(database), policy_(policy), version_(table.version), finder_(row_finder(table)) {
     const std::string name = target_name(table);
     if (target_columns(database_, name).empty()) {
         const std::string text = create_table_text(table);
-        if (!create)
+        if (!policy_.create_tables)
             throw ConnectorError(
                 FANOUT_FATAL, "the target has no table \"" + name + "\" for " + source_name(table),
                 "set create_tables in the subscription's options, or run: " + text);
@@ -145,14 +145,15 @@ void TableWriter::erase(const fanout_change& change) {
 
 void TableWriter::need_one_row(std::int64_t changed, const fanout_change& change,
                                const fanout_value* found_by) const {
-    if (changed == 1) return;
+    if (changed == 1 || (changed == 0 && policy_.skip_missing_rows)) return;
     throw ConnectorError(
         FANOUT_REJECT,
         "the target has " + std::to_string(changed) + " rows where " +
             describe_row(*change.table, finder_, found_by) + ", not one",
-        changed == 0 ? "the row was removed by someone else, or is older than the subscription: "
-                       "insert it into the target"
-                     : "the key is not unique in the target: make it so");
+        changed == 0
+            ? "the row was removed by someone else, or is older than the subscription: "
+              "put it into the target, or set \"missing_rows\": \"skip\" in the target's options"
+            : "the key is not unique in the target: make it so");
 }
 
 void TableWriter::truncate(const fanout_table& table) {

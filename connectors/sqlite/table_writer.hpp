@@ -18,8 +18,12 @@ namespace fanout::sqlite_target {
 
 class TableWriter {
   public:
-    /// Makes the table if it is missing and `create` is set; checks that it has the columns.
-    TableWriter(Database& database, const fanout_table& table, bool create);
+    struct Policy {
+        bool create_tables = false;
+        bool skip_missing_rows = false;
+    };
+    /// Makes the table if it is missing and may be made; checks that it has the columns.
+    TableWriter(Database& database, const fanout_table& table, Policy policy);
 
     std::uint64_t version() const { return version_; }
     void insert(const fanout_change& change);
@@ -38,6 +42,7 @@ class TableWriter {
                       const fanout_value* found_by) const;
 
     Database& database_;
+    Policy policy_;
     std::uint64_t version_;
     RowFinder finder_;
     std::vector<Storage> storage_;

@@ -1,0 +1,64 @@
+#include "_kit/json_text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fanout::kit {
+namespace {
+
+std::string quoted(std::string_view text) {
+    std::string out;
+    append_json_string(out, text);
+    return out;
+}
+
+std::string base64(std::string_view bytes) {
+    std::string out;
+    append_base64(out, bytes);
+    return out;
+}
+
+std::string document(std::string_view text) {
+    std::string out;
+    append_json_document(out, text);
+    return out;
+}
+
+TEST(JsonText, escapes_quotes_backslashes_and_every_control_character) {
+    EXPECT_EQ(quoted("a\"b\\c/d"), R"("a\"b\\c/d")");
+    EXPECT_EQ(quoted("\b\f\n\r\t"), R"("\b\f\n\r\t")");
+    EXPECT_EQ(quoted(std::string_view("\0\x01\x1F\x7F", 4)), R"("\u0000\u0001\u001f\u007f")");
+}
+
+TEST(JsonText, keeps_well_formed_utf8_as_it_is) {
+    EXPECT_EQ(quoted("ä€🙂\xF4\x8F\xBF\xBF"), "\"ä€🙂\xF4\x8F\xBF\xBF\"");
+}
+
+TEST(JsonText, replaces_each_byte_that_is_not_utf8) {
+    EXPECT_EQ(quoted("a\xFF"
+                     "b"),
+              "\"a\xEF\xBF\xBD"
+              "b\"");
+    for (const char* bad : {"\x80", "\xC3", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80",
+                            "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xE2\x82"}) {
+        EXPECT_FALSE(is_utf8(bad));
+        EXPECT_TRUE(is_utf8(quoted(bad))) << quoted(bad);
+    }
+}
+
+TEST(JsonText, encodes_base64_of_every_length_and_byte) {
+    EXPECT_EQ(base64(""), "");
+    EXPECT_EQ(base64("f"), "Zg==");
+    EXPECT_EQ(base64("fo"), "Zm8=");
+    EXPECT_EQ(base64("foo"), "Zm9v");
+    EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
+    EXPECT_EQ(base64(std::string_view("\xFF\xFE\x00\x80", 4)), "//4AgA==");
+}
+
+TEST(JsonText, puts_a_document_on_one_line_and_changes_nothing_else) {
+    EXPECT_EQ(document("{\"a\" :\t1.0,\r\n \"b\": \"x\\ny\"}"),
+              "{\"a\" :\t1.0,   \"b\": \"x\\ny\"}");
+    EXPECT_EQ(document("\"\xFF\""), "\"\xEF\xBF\xBD\"");
+}
+
+}  // namespace
+}  // namespace fanout::kit
