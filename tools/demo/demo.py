@@ -94,7 +94,7 @@ class Demo:
         self.screen.step(f"A burst: {number(BURST_ROWS)} rows in one transaction")
         begun = time.monotonic()
         self.stage.shop.run(
-            "INSERT INTO events SELECT g, 'kind ' || g % 7, g * 0.01, clock_timestamp() "
+            "INSERT INTO events SELECT g, 'kind ' || g %% 7, g * 0.01, clock_timestamp() "
             "FROM generate_series(1, %s) g", (BURST_ROWS,))
         lsn = self.stage.shop.value("SELECT pg_current_wal_insert_lsn()")
         waiting = {kind: self.stage.shop.connect() for kind in KINDS}

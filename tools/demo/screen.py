@@ -20,7 +20,8 @@ class Screen:
         """Begins a step; its time is shown when done() ends it."""
         self.step_begun = time.monotonic()
         if not self.quiet:
-            print(f"  {text:<62}", end="" if self.moving else "\n", flush=True)
+            print(f"  {text:<62}" if self.moving else f"  {text}",
+                  end="" if self.moving else "\n", flush=True)
 
     def done(self):
         if not self.quiet and self.moving:
