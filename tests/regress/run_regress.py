@@ -54,7 +54,7 @@ def run(name, accept):
         [pg_regress_program(), "--use-existing", f"--bindir={places.postgres_bin()}",
          f"--host={server.folder}", f"--port={server.port}", "--user=postgres",
          "--dbname=regression", f"--inputdir={places.ROOT}", f"--outputdir={output}", name],
-        check=False)
+        env={**os.environ, "PATH": places.postgres_bin() + ":" + os.environ["PATH"]}, check=False)
     result = os.path.join(output, "results", f"{name}.out")
     if accept and os.path.exists(result):
         shutil.copyfile(result, os.path.join(places.ROOT, "expected", f"{name}.out"))

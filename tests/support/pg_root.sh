@@ -54,7 +54,7 @@ if [ "$(cat "$dest/.stamp" 2>/dev/null || true)" != "$stamp" ]; then
     done
     # -s: a symbolic link for every file, real directories.
     cp -rsf "$system_share/." "$dest$system_share/"
-    for library in "$system_lib"/*.so; do
+    for library in "$system_lib"/*.so "$system_lib"/llvmjit_types.bc; do
         ln -sf "$library" "$dest$system_lib/"
     done
     printf '%s' "$stamp" > "$dest/.stamp"
