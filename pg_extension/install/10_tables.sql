@@ -61,15 +61,19 @@ COMMENT ON COLUMN fanout.subscription_def.revision IS 'Raised by pause and resum
 CREATE FUNCTION fanout._guard_owner() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $body$
+DECLARE
+    concerned name;
 BEGIN
-    IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
-       OR pg_has_role(NEW.owner, 'USAGE') AND (TG_OP = 'INSERT' OR pg_has_role(OLD.owner, 'USAGE'))
-    THEN
+    IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
         RETURN NEW;
     END IF;
-    RAISE EXCEPTION USING ERRCODE = '42501',
-        MESSAGE = format('%I may not act for role %I', current_user, NEW.owner),
-        HINT = 'Drop it and create it again as yourself, or have the owner do it.';
+    FOREACH concerned IN ARRAY CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.owner] ELSE ARRAY[OLD.owner, NEW.owner] END LOOP
+        IF NOT pg_has_role(concerned, 'USAGE') THEN
+            RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('%I may not act for role %I', current_user, concerned),
+                HINT = 'Drop it and create it again as yourself, or have the owner do it.';
+        END IF;
+    END LOOP;
+    RETURN NEW;
 END
 $body$;
 COMMENT ON FUNCTION fanout._guard_owner() IS 'Internal: keeps one role from reading with the rights of another';

@@ -217,10 +217,12 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION fanout._server_facts() IS 'Internal: what fanout.check() needs to know and its caller may not read';
 
--- One row: which cluster and database this is, and whether a fanoutd is connected to it.
+-- One row: which cluster and database this is, and whether a fanoutd is connected to it. The last
+-- must not depend on the first two, or it would be asked again for every row of a join.
 CREATE VIEW fanout._here AS
     SELECT c.system_identifier::text AS system_identifier, d.oid AS database_oid,
-        EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid AND a.application_name = 'fanoutd') AS daemon_connected
+        EXISTS (SELECT FROM pg_stat_activity a
+            WHERE a.datname = current_database() AND a.application_name = 'fanoutd') AS daemon_connected
     FROM pg_control_system() c, pg_database d
     WHERE d.datname = current_database();
 COMMENT ON VIEW fanout._here IS 'Internal: stamps of this database, and whether fanoutd is connected';

@@ -64,7 +64,7 @@ COMMENT ON FUNCTION fanout._no_match(text) IS 'Internal: the error for a table p
 
 -- Checks the patterns for the current user; warns of tables whose updates cannot be carried whole.
 CREATE FUNCTION fanout._check_tables(tables text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
     pattern text;

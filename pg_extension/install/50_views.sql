@@ -12,16 +12,23 @@ COMMENT ON COLUMN fanout.connectors.options IS 'Options of its targets: name, ty
 COMMENT ON COLUMN fanout.connectors.builtin IS 'Came with this build; otherwise registered by a fanoutd';
 
 -- Options are shown as given, but for secret ones that are no reference (kept before the connector
--- called them secret).
+-- called them secret). A function, so that the planner does not take the view for expensive and
+-- compile it.
+CREATE FUNCTION fanout._shown_options(connector text, options jsonb) RETURNS jsonb
+LANGUAGE sql STABLE COST 10 SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT coalesce(jsonb_object_agg(o.key, CASE
+            WHEN fanout._is_reference(o.value #>> '{}') THEN o.value
+            WHEN fanout._has_inline_password(o.value #>> '{}') OR EXISTS (
+                SELECT FROM fanout.connector_def c, jsonb_array_elements(c.options) AS s
+                WHERE c.name = connector AND s ->> 'name' = o.key AND (s ->> 'secret')::boolean)
+            THEN '"********"' ELSE o.value END), '{}')
+    FROM jsonb_each(options) AS o
+$body$;
+COMMENT ON FUNCTION fanout._shown_options(text, jsonb) IS 'Internal: a target''s options without secrets';
+
 CREATE VIEW fanout.targets AS
-    SELECT t.name, t.connector,
-        (SELECT coalesce(jsonb_object_agg(o.key, CASE
-                WHEN fanout._is_reference(o.value #>> '{}') THEN o.value
-                WHEN fanout._has_inline_password(o.value #>> '{}') OR EXISTS (
-                    SELECT FROM fanout.connector_def c, jsonb_array_elements(c.options) AS s
-                    WHERE c.name = t.connector AND s ->> 'name' = o.key AND (s ->> 'secret')::boolean)
-                THEN '"********"' ELSE o.value END), '{}')
-            FROM jsonb_each(t.options) AS o) AS options,
+    SELECT t.name, t.connector, fanout._shown_options(t.connector, t.options) AS options,
         ARRAY(SELECT s.name FROM fanout.subscription_def s WHERE s.target_id = t.id ORDER BY s.name) AS subscriptions,
         t.owner, t.created_at
     FROM fanout.target_def t;
@@ -121,13 +128,18 @@ COMMENT ON COLUMN fanout.subscriptions.tables IS 'Names and patterns of its tabl
 COMMENT ON COLUMN fanout.subscriptions.options IS 'Options it was created with';
 COMMENT ON COLUMN fanout.subscriptions.reported_at IS 'When fanoutd last reported; it is silent while nothing changes';
 
+-- Every table against every pattern: quick in truth, but estimated so high that it would be compiled.
+CREATE FUNCTION fanout._matches() RETURNS TABLE (subscription_id integer, table_oid oid, schema_name text,
+    table_name text, identity text, allowed boolean)
+LANGUAGE sql STABLE COST 100 ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+    SELECT d.id, t.table_oid, t.schema_name, t.table_name, t.identity, fanout._may_carry(d.owner, t)
+    FROM fanout.subscription_def d CROSS JOIN fanout._table t
+    WHERE EXISTS (SELECT FROM unnest(d.tables) AS p WHERE fanout.pattern_matches(p, t.schema_name, t.table_name))
+$body$;
+COMMENT ON FUNCTION fanout._matches() IS 'Internal: the tables that exist and match, by subscription';
+
 CREATE VIEW fanout.subscription_tables AS
-    WITH matched AS (
-        SELECT d.id AS subscription_id, t.table_oid, t.schema_name, t.table_name, t.identity,
-            fanout._may_carry(d.owner, t) AS allowed
-        FROM fanout.subscription_def d CROSS JOIN fanout._table t
-        WHERE EXISTS (SELECT FROM unnest(d.tables) AS p WHERE fanout.pattern_matches(p, t.schema_name, t.table_name))
-    )
     SELECT d.name AS subscription, coalesce(m.schema_name, r.schema_name) AS schema_name,
         coalesce(m.table_name, r.table_name) AS table_name, coalesce(m.identity, r.identity) AS identity,
         coalesce(r.rows_delivered, 0) AS rows_delivered,
@@ -138,7 +150,7 @@ CREATE VIEW fanout.subscription_tables AS
             WHEN r.note IS NOT NULL THEN r.note
             WHEN m.identity = 'none' THEN 'updates and deletes arrive without a key'
         END AS note
-    FROM matched m
+    FROM fanout._matches() m
     FULL JOIN fanout.subscription_table_status r USING (subscription_id, table_oid)
     JOIN fanout.subscription_def d ON d.id = subscription_id;
 COMMENT ON VIEW fanout.subscription_tables IS 'Tables of each subscription: those that match now, and those that did';

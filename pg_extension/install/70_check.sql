@@ -1,7 +1,7 @@
 -- What is missing to run, each with the statement that mends it.
 
 CREATE FUNCTION fanout._check_server() RETURNS TABLE (item text, state text, detail text, remedy text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
     WITH facts AS (
         SELECT f.*, regexp_split_to_array(btrim(f.plugin_libraries), '\s*,\s*') AS listed,
@@ -54,7 +54,7 @@ $body$;
 COMMENT ON FUNCTION fanout._check_server() IS 'Internal: the part of fanout.check() that looks at the server and fanoutd';
 
 CREATE FUNCTION fanout._check_streams() RETURNS TABLE (item text, state text, detail text, remedy text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
     SELECT format('stream %s', v.name),
         CASE WHEN v.state = 'streaming' AND d.wal_status IN ('reserved', 'extended') AND v.error IS NULL THEN 'ok'
@@ -81,7 +81,7 @@ $body$;
 COMMENT ON FUNCTION fanout._check_streams() IS 'Internal: the part of fanout.check() that looks at streams and slots';
 
 CREATE FUNCTION fanout._check_subscriptions() RETURNS TABLE (item text, state text, detail text, remedy text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
     SELECT format('subscription %s', v.name),
         CASE WHEN v.state IN ('failed', 'needs_resync', 'denied', 'restored') THEN 'error'
@@ -115,7 +115,7 @@ $body$;
 COMMENT ON FUNCTION fanout._check_subscriptions() IS 'Internal: the part of fanout.check() that looks at subscriptions and their tables';
 
 CREATE FUNCTION fanout.check() RETURNS TABLE (item text, state text, detail text, remedy text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
     RETURN QUERY SELECT c.* FROM fanout._check_server() c;

@@ -16,7 +16,8 @@ GRANT EXECUTE ON FUNCTION fanout.check(), fanout._check_server(), fanout._check_
     fanout._require_progress(fanout._subscription), fanout._no_subscription(text), fanout._no_such(text, text, text[], text),
     fanout._require_name(text, text), fanout._in_words(text[]),
     fanout.request_report(), fanout.normalize_lsn(pg_lsn), fanout.pattern_matches(text, text, text),
-    fanout._may_carry(name, fanout._table), fanout._is_reference(text), fanout._has_inline_password(text)
+    fanout._may_carry(name, fanout._table), fanout._is_reference(text), fanout._has_inline_password(text),
+    fanout._shown_options(text, jsonb), fanout._matches()
     TO fanout_monitor;
 
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA fanout TO fanout_admin;
