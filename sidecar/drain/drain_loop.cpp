@@ -50,6 +50,7 @@ Status DrainLoop::prepare() {
     if (!wake_.valid()) return journal::file_error("cannot make", "an eventfd", errno);
     auto status = journal_.begin_attachment(connection_.start_lsn(), connection_.epoch());
     if (!status.is_ok()) return status;
+    durable_before_ = journal_.durable_end_lsn();
     journal_.set_durable_listener([this](Lsn lsn) { on_durable(lsn); });
     return Status::ok();
 }
@@ -67,6 +68,7 @@ DrainLoop::Turn DrainLoop::turn() {
     if (gave_up_) return end(worker_words_);
     if (auto failure = journal_.failure(); !failure.is_ok()) return end(failure);
     if (plan_waits_) return append_plan();
+    if (!refused_.is_ok()) return end(refused_);
     const auto bytes = reader_.peek();
     if (reader_.broken()) {
         return end(
@@ -82,7 +84,7 @@ DrainLoop::Turn DrainLoop::turn() {
         return Turn::worked;
     }
     const bool whole = walk_.plan(bytes, journal_.state(), journal_.wants_boundary());
-    if (!whole) return end(Status::corruption(walk_.refusal()));
+    if (!whole) refused_ = Status::corruption(walk_.refusal());  // after what came before it
     for (const auto& news : walk_.news()) {
         if (news.added) {
             journal_.want(news.subscription, news.commit_lsn + 1);
@@ -172,7 +174,8 @@ void DrainLoop::look_at_socket() {
 
 /// Sync thread. Also called after a failed sync, so that a sleeping drain notices.
 void DrainLoop::on_durable(Lsn durable_end_lsn) {
-    acknowledge(durable_end_lsn);
+    // The worker accepts only what it has sent itself, not what an earlier one did.
+    if (durable_end_lsn > durable_before_) acknowledge(durable_end_lsn);
     if (!journal_.failure().is_ok()) ring_bell(wake_.get());
 }
 

@@ -53,6 +53,8 @@ class DrainLoop {
     std::atomic<bool> stopping_{false};
     bool plan_waits_ = false;   // planned, not appended yet
     bool worker_left_ = false;  // nothing will follow what is in the ring
+    Status refused_;            // not ok: a record after the present plan was refused
+    Lsn durable_before_ = 0;    // the journal's durable end when the worker came
     bool gave_up_ = false;      // it left and what is in the ring cannot be kept
     Status worker_words_ = Status::retry("the decoding worker left without a word");
     std::chrono::steady_clock::time_point limit_checked_{};

@@ -184,6 +184,8 @@ WorkerConnection::News WorkerConnection::read_news() {
     pollfd entry{socket_.get(), POLLIN, 0};
     if (::poll(&entry, 1, 0) <= 0) return news;
     auto received = receive(socket_.get());
+    // A reset is told once and before the packets that came earlier: those count.
+    if (!received.is_ok()) received = receive(socket_.get());
     if (!received.is_ok() || received.value().bytes.empty()) {
         news.ended = true;
         return news;
