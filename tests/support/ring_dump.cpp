@@ -23,6 +23,7 @@
 
 #include <chrono>
 #include <cinttypes>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -246,10 +247,12 @@ class Dump {
         std::uint16_t width;
     };
 
-    template <typename... Arguments>
-    void say(const char* format, Arguments... arguments) const {
+    __attribute__((format(printf, 2, 3))) void say(const char* format, ...) const {
         if (quiet_) return;
-        std::printf(format, arguments...);
+        va_list arguments;
+        va_start(arguments, format);
+        std::vprintf(format, arguments);
+        va_end(arguments);
         std::printf("\n");
     }
 
@@ -394,7 +397,8 @@ int walk(const Attachment& at, const Options& options) {
     const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
     bool left = false, lied = false;
     while (Clock::now() < end) {
-        const bool holding = options.hold >= 0 && dump.records >= std::uint64_t(options.hold);
+        const bool holding =
+            lied || (options.hold >= 0 && dump.records >= std::uint64_t(options.hold));
         auto bytes = holding ? wire::Bytes{} : reader.peek();
         if (reader.broken()) Dump::fault("head is impossible");
         std::size_t taken = 0;
@@ -407,11 +411,12 @@ int walk(const Attachment& at, const Options& options) {
             taken += record.whole.size();
             if (options.hold >= 0 && dump.records >= std::uint64_t(options.hold)) break;
         }
-        if (taken > 0 && lied == false && !options.lie.empty()) {
+        if (taken > 0 && !lied && !options.lie.empty()) {
             tell_a_lie(at, options.lie);
             lied = true;
         }
-        if (taken > 0 && !lied && reader.advance(taken)) {
+        if (lied) taken = 0;
+        if (taken > 0 && reader.advance(taken)) {
             ring_bell(at.descriptors[ring::kSpaceReady]);
         }
         if (options.ack && !lied && dump.durable != 0) {
