@@ -4,7 +4,7 @@
 
 #include "pg_extension/pg.hpp"
 #include "pg_extension/plugin/plugin_options.hpp"
-#include "pg_extension/plugin/relation_cache.hpp"
+#include "pg_extension/tables/relation_cache.hpp"
 
 namespace fanout::plugin {
 

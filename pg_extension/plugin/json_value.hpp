@@ -2,7 +2,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/relation_cache.hpp"
+#include "pg_extension/tables/relation_cache.hpp"
 
 namespace fanout::plugin {
 

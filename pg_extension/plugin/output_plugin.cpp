@@ -8,9 +8,9 @@
 #include "pg_extension/plugin/json_face.hpp"
 #include "pg_extension/plugin/pinned_settings.hpp"
 #include "pg_extension/plugin/plugin_options.hpp"
-#include "pg_extension/plugin/relation_cache.hpp"
 #include "pg_extension/plugin/ring_face.hpp"
-#include "pg_extension/plugin/subscription_config.hpp"
+#include "pg_extension/tables/relation_cache.hpp"
+#include "pg_extension/tables/subscription_config.hpp"
 
 namespace fanout::plugin {
 

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/relation_cache.hpp"
 #include "pg_extension/plugin/ring_output.hpp"
+#include "pg_extension/tables/relation_cache.hpp"
 
 namespace fanout::plugin {
 

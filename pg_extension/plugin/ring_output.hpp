@@ -2,7 +2,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/table_filter.hpp"
+#include "pg_extension/tables/table_filter.hpp"
 #include "pg_extension/worker/ring_producer.hpp"
 #include "pg_extension/worker/slot_progress.hpp"
 

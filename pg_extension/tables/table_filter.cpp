@@ -1,7 +1,7 @@
 // The list of subscriptions and the verdict on one table.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/plugin/table_filter.hpp"
+#include "pg_extension/tables/table_filter.hpp"
 
 namespace fanout::plugin {
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/table_pattern.hpp"
+#include "pg_extension/tables/table_pattern.hpp"
 
 namespace fanout::plugin {
 

@@ -3,7 +3,7 @@
 // is not named goes through its output function.
 #include "pg_extension/pg.hpp"
 //
-#include "pg_extension/plugin/value_plan.hpp"
+#include "pg_extension/tables/value_plan.hpp"
 
 namespace fanout::plugin {
 

@@ -1,7 +1,7 @@
 // Query at the start, decoded rows afterwards.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/plugin/subscription_config.hpp"
+#include "pg_extension/tables/subscription_config.hpp"
 
 namespace fanout::plugin {
 

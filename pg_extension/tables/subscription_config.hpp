@@ -7,7 +7,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/table_filter.hpp"
+#include "pg_extension/tables/table_filter.hpp"
 
 namespace fanout::plugin {
 

@@ -2,7 +2,7 @@
 // per process by the server's cache of them.
 #include "pg_extension/pg.hpp"
 //
-#include "pg_extension/plugin/table_pattern.hpp"
+#include "pg_extension/tables/table_pattern.hpp"
 
 namespace fanout::plugin {
 

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/plugin/table_filter.hpp"
-#include "pg_extension/plugin/value_plan.hpp"
+#include "pg_extension/tables/table_filter.hpp"
+#include "pg_extension/tables/value_plan.hpp"
 //
 #include "fanout/wire/record_format.hpp"
 

@@ -1,9 +1,9 @@
 // Building, keeping and invalidating relation entries.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/plugin/relation_cache.hpp"
+#include "pg_extension/tables/relation_cache.hpp"
 //
-#include "pg_extension/plugin/buffer_writer.hpp"
+#include "pg_extension/tables/buffer_writer.hpp"
 
 namespace fanout::plugin {
 
