@@ -1,8 +1,8 @@
 // The small functions of the control surface that only C can do.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/plugin/subscription_config.hpp"
-#include "pg_extension/plugin/table_pattern.hpp"
+#include "pg_extension/tables/subscription_config.hpp"
+#include "pg_extension/tables/table_pattern.hpp"
 
 FANOUT_SQL_FUNCTION(fanout_request_report) {
     const char* prefix = fanout::plugin::kWaitPrefix;

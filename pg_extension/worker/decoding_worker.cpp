@@ -14,8 +14,8 @@
 
 #include "pg_extension/plugin/pinned_settings.hpp"
 #include "pg_extension/plugin/ring_face.hpp"
-#include "pg_extension/plugin/subscription_config.hpp"
 #include "pg_extension/settings.hpp"
+#include "pg_extension/tables/subscription_config.hpp"
 #include "pg_extension/worker/slot_checks.hpp"
 #include "pg_extension/worker/wal_reader.hpp"
 #include "pg_extension/worker/worker_socket.hpp"
