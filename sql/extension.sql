@@ -23,7 +23,7 @@ SELECT c.oid::regclass FROM pg_class c
 SELECT has_schema_privilege('public', 'fanout', 'USAGE, CREATE');
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
     WHERE p.pronamespace = 'fanout'::regnamespace AND l.lanname <> 'c'
-      AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'];
+      AND 'search_path=pg_catalog, pg_temp' <> ALL (coalesce(p.proconfig, '{}'));
 SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'fanout'::regnamespace AND p.prosecdef;
 -- The surface.
 \pset format unaligned

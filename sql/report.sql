@@ -57,8 +57,10 @@ SELECT fanout.report(NULL);
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.report('[]');
 \echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY terse
 SELECT fanout.report(format('{"subscriptions": [{"id": %s, "retries": 77, "state": "splendid"}]}', :sub)::jsonb);
 \echo :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
 SELECT retries FROM fanout.subscriptions;
 -- Connectors.
 SELECT fanout.report('{"connectors": [{"name": "blackhole", "version": "9.9", "summary": "newer", "capabilities": [], "options": []},

@@ -6,6 +6,9 @@ SELECT name, state, slot, worker_pid, restart_lsn IS NOT NULL AS restart, confir
     retained_wal_bytes >= 0 AS retained, journal_bytes, error, daemon, epoch, generation FROM fanout.streams;
 SELECT slot_name, plugin = 'pg_fanout' AS ours, temporary, active FROM pg_replication_slots;
 -- Names.
+SELECT fanout.stop_stream('nowhere');
+\echo :LAST_ERROR_SQLSTATE
+SELECT fanout.stop_stream('main', NULL);
 SELECT fanout.start_stream('Main');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.start_stream('');
@@ -48,9 +51,6 @@ SELECT fanout.stop_stream('mine', true);
 SELECT fanout.stop_stream(:'clash', true);
 SELECT pg_drop_replication_slot('fanout_mine');
 -- Stopping and starting again: the same slot.
-SELECT fanout.stop_stream('nowhere');
-\echo :LAST_ERROR_SQLSTATE
-SELECT fanout.stop_stream('main', NULL);
 SELECT fanout.stop_stream();
 SELECT name, state, generation FROM fanout.streams WHERE name = 'main';
 SELECT fanout.stop_stream();

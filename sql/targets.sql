@@ -15,7 +15,8 @@ SELECT fanout.create_target(repeat('n', 63), 'file', '{"path": "x"}');
 SELECT fanout.drop_target(repeat('n', 63));
 SELECT fanout.create_target('lake', 'file', '{"path": "x"}');
 \echo :LAST_ERROR_SQLSTATE
--- The connector and its options.
+-- The connector and its options. Their help is the connectors' own, so it is left out here.
+\set VERBOSITY terse
 SELECT fanout.create_target('t', 'oracle9', '{}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.create_target('t', NULL, '{}');
@@ -32,6 +33,7 @@ SELECT fanout.create_target('t', 'file', '{"path": null}');
 SELECT fanout.create_target('t', 'file', '{"path": ["x"]}');
 SELECT fanout.create_target('t', 'file', '{"path": "x", "format": "csv"}');
 SELECT fanout.create_target('t', 'blackhole', '{"path": "x"}');
+\set VERBOSITY default
 -- Secrets: by reference only.
 SELECT fanout.create_target('t', 'postgres', '{"dsn": "host=db dbname=copy password=hunter2"}');
 \echo :LAST_ERROR_SQLSTATE
@@ -51,13 +53,18 @@ SELECT fanout.report('{"connectors": [{"name": "regress", "version": "1", "summa
     {"name": "token", "type": "string", "default": null, "help": "Who we are.", "required": true, "secret": true, "choices": null},
     {"name": "retries", "type": "integer", "default": "3", "help": null, "required": false, "secret": false, "choices": null},
     {"name": "limit", "type": "size", "default": "1MB", "help": "How much.", "required": false, "secret": false, "choices": null},
+    {"name": "mode", "type": "enum", "default": "slow", "help": "How.", "required": false, "secret": false, "choices": ["slow", "fast"]},
     {"name": "strict", "type": "boolean", "default": "false", "help": "Be strict.", "required": false, "secret": false, "choices": null}]}]}');
+SELECT fanout.create_target('r', 'regress', '{}');
+SELECT fanout.create_target('r', 'regress', '{"toke": "${env:TOKEN}"}');
+SELECT fanout.create_target('r', 'regress', '{"token": 7}');
 SELECT fanout.create_target('r', 'regress', '{"token": "hunter2"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN} and more"}');
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "retries": "many"}');
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "retries": 1.5}');
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "limit": "16 MiB"}');
+SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "mode": "Fast"}');
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "strict": "perhaps"}');
 SELECT fanout.create_target('r', 'regress', '{"token": "${env:TOKEN}", "retries": 5, "limit": "16MB", "strict": true}');
 SELECT options FROM fanout.targets WHERE name = 'r';

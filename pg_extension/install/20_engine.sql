@@ -25,17 +25,17 @@ COMMENT ON FUNCTION fanout.stop_worker(name) IS
 CREATE FUNCTION fanout.request_report() RETURNS pg_lsn
 LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'fanout_request_report';
 COMMENT ON FUNCTION fanout.request_report() IS
-'Asks fanoutd to report how far each subscription is, by a message in WAL; returns the message''s LSN';
+'Asks fanoutd to report how far each subscription is, by a message in WAL; returns the message''s LSN.';
 
 CREATE FUNCTION fanout.normalize_lsn(lsn pg_lsn) RETURNS pg_lsn
 LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_normalize_lsn';
 COMMENT ON FUNCTION fanout.normalize_lsn(pg_lsn) IS
-'An LSN just behind a WAL page header, moved back to the start of that page; any other LSN as it is';
+'An LSN just behind a WAL page header, moved back to the start of that page; any other LSN as it is.';
 
 CREATE FUNCTION fanout.pattern_matches(pattern text, schema_name text, table_name text) RETURNS boolean
 LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_pattern_matches';
 COMMENT ON FUNCTION fanout.pattern_matches(text, text, text) IS
-'Whether a table pattern of a subscription (schema.table, schema.*, /regex/) matches a table';
+'Whether a table pattern of a subscription (schema.table, schema.*, /regex/) matches a table.';
 
 CREATE FUNCTION fanout.on_drop_extension() RETURNS event_trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'fanout_on_drop_extension';

@@ -25,7 +25,7 @@ AS $body$
             JOIN fanout.stream_def d ON d.id = s.stream_id))
     FROM fanout._here h
 $body$;
-COMMENT ON FUNCTION fanout.daemon_config() IS 'For fanoutd: streams, subscriptions and targets as they are configured now';
+COMMENT ON FUNCTION fanout.daemon_config() IS 'For fanoutd: streams, subscriptions and targets as they are configured now.';
 
 CREATE FUNCTION fanout._check_attach(def fanout._stream, start_lsn pg_lsn) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
