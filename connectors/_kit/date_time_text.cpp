@@ -30,21 +30,29 @@ Day civil(std::int64_t days_since_2000) {
     return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
 }
 
-void append_civil(std::string& out, const Day& day) {
-    const auto year = day.year > 0 ? day.year : 1 - day.year;
-    char text[48];
-    const int size = std::snprintf(text, sizeof text, "%04lld-%02d-%02d",
-                                   static_cast<long long>(year), day.month, day.day);
-    out.append(text, static_cast<std::size_t>(size));
+// At least `width` digits, zeros in front. A third of the cost of a row when printf did it.
+void append_padded(std::string& out, std::uint64_t value, int width) {
+    char digits[20];
+    char* at = digits + sizeof digits;
+    for (; value > 0 || width > 0; value /= 10, --width)
+        *--at = static_cast<char>('0' + value % 10);
+    out.append(at, digits + sizeof digits);
 }
 
-void append_fraction(std::string& out, std::int64_t microseconds) {
+void append_civil(std::string& out, const Day& day) {
+    append_padded(out, static_cast<std::uint64_t>(day.year > 0 ? day.year : 1 - day.year), 4);
+    out += '-';
+    append_padded(out, static_cast<std::uint64_t>(day.month), 2);
+    out += '-';
+    append_padded(out, static_cast<std::uint64_t>(day.day), 2);
+}
+
+void append_fraction(std::string& out, std::uint64_t microseconds) {
     if (microseconds == 0) return;
-    char text[16];
-    int size = std::snprintf(text, sizeof text, ".%06d", static_cast<int>(microseconds));
-    while (text[size - 1] == '0')
-        --size;
-    out.append(text, static_cast<std::size_t>(size));
+    out += '.';
+    append_padded(out, microseconds, 6);
+    while (out.back() == '0')
+        out.pop_back();
 }
 
 // Returns false if there was an infinity to write and it is written.
@@ -99,13 +107,15 @@ void append_date(std::string& out, std::int32_t days) {
 }
 
 void append_time(std::string& out, std::int64_t microseconds) {
-    const std::int64_t seconds = microseconds / kMicrosecondsPerSecond;
-    char text[48];
-    const int size =
-        std::snprintf(text, sizeof text, "%02lld:%02d:%02d", static_cast<long long>(seconds / 3600),
-                      static_cast<int>(seconds / 60 % 60), static_cast<int>(seconds % 60));
-    out.append(text, static_cast<std::size_t>(size));
-    append_fraction(out, microseconds % kMicrosecondsPerSecond);
+    // Unsigned: the magnitude of the smallest interval needs the 64th bit.
+    const auto all = static_cast<std::uint64_t>(microseconds);
+    const std::uint64_t seconds = all / kMicrosecondsPerSecond;
+    append_padded(out, seconds / 3600, 2);
+    out += ':';
+    append_padded(out, seconds / 60 % 60, 2);
+    out += ':';
+    append_padded(out, seconds % 60, 2);
+    append_fraction(out, all % kMicrosecondsPerSecond);
 }
 
 void append_timetz(std::string& out, std::int64_t microseconds, std::int32_t zone_seconds_west) {

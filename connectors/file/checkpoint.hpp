@@ -29,7 +29,7 @@ std::string checkpoint_path(const std::string& file_path);
 /// Nothing if there is none. FATAL if it is not a checkpoint of this version.
 std::optional<Checkpoint> read_checkpoint(const std::string& file_path);
 
-/// Temporary file, fsync, rename, fsync of the directory.
+/// Spare file (<path>.checkpoint.tmp), fsync, exchange of the names, fsync of the directory.
 void write_checkpoint(const std::string& file_path, int directory, const Checkpoint& checkpoint);
 
 }  // namespace fanout::file_target
