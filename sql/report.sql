@@ -28,6 +28,11 @@ SELECT last_error, last_error_hint, last_error_at, reported_at > now() - interva
 SELECT lag_bytes > 0 AS lag_bytes, lag_seconds >= 0 AS lag_seconds FROM fanout.subscriptions;
 SELECT subscription, table_name, identity, rows_delivered, state, note FROM fanout.subscription_tables ORDER BY table_name;
 SELECT name, state, journal_bytes, error, daemon FROM fanout.streams;
+-- Caught up: the lag is that of the slot, not of the report; and only while it streams from this slot.
+SELECT fanout.report(format('{"subscriptions": [{"id": %s, "caught_up": true}]}', :sub)::jsonb);
+SELECT v.state, v.lag_bytes < 100000 AS near FROM fanout.subscriptions v;
+SELECT fanout.report(format('{"subscriptions": [{"id": %s, "state": "retrying"}]}', :sub)::jsonb);
+SELECT v.state, v.lag_bytes < 100000 AS near FROM fanout.subscriptions v;
 -- Missing fields keep their value; null is a value.
 SELECT fanout.report(format('{"subscriptions": [{"id": %s, "state": "retrying", "last_error": null, "retries": 5}]}', :sub)::jsonb);
 SELECT state, cursor_lsn, rows_read, retries, last_error, last_error_hint FROM fanout.subscriptions;

@@ -45,7 +45,7 @@ SELECT fanout.wait_for('s');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.resume_subscription('s');
 SELECT fanout.report(jsonb_build_object('subscriptions', jsonb_build_array(jsonb_build_object('id', :id, 'state', 'failed',
-    'last_error', 'connection refused', 'last_error_hint', 'Start the target.'))));
+    'last_error', 'connection refused', 'last_error_hint', 'start the target'))));
 SELECT fanout.wait_for('s');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.report(jsonb_build_object('subscriptions', jsonb_build_array(jsonb_build_object('id', :id, 'state', 'needs_resync',

@@ -78,10 +78,10 @@ CREATE VIEW fanout._subscription AS
             WHEN s.state IS NULL OR s.state IN ('paused', 'waiting', 'restored') THEN 'starting'
             ELSE s.state
         END AS state,
-        CASE WHEN s.caught_up THEN greatest(s.cursor_end_lsn, st.confirmed_flush_lsn)
+        CASE WHEN f.caught_up THEN greatest(s.cursor_end_lsn, st.confirmed_flush_lsn)
             ELSE coalesce(s.cursor_end_lsn, d.start_lsn) END AS progress_lsn,
-        greatest(s.cursor_time, d.created_at, CASE WHEN s.caught_up THEN s.reported_at END) AS progress_time,
-        s.caught_up AND h.daemon_connected AND st.active_pid IS NOT NULL AS caught_up,
+        greatest(s.cursor_time, d.created_at, CASE WHEN f.caught_up THEN s.reported_at END) AS progress_time,
+        f.caught_up AND h.daemon_connected AND st.active_pid IS NOT NULL AS caught_up,
         h.daemon_connected, st.enabled AS stream_enabled,
         d.paused, d.start_lsn, d.owner, d.tables, d.options, d.created_at,
         s.cursor_lsn, s.cursor_end_lsn, s.cursor_time, s.rows_read, s.rows_delivered, s.rows_filtered, s.rows_dead_lettered,
@@ -90,7 +90,9 @@ CREATE VIEW fanout._subscription AS
     JOIN fanout._stream st ON st.id = d.stream_id
     JOIN fanout.target_def t ON t.id = d.target_id
     CROSS JOIN fanout._here h
-    LEFT JOIN fanout.subscription_status s ON s.subscription_id = d.id;
+    LEFT JOIN fanout.subscription_status s ON s.subscription_id = d.id
+    -- What was reported of an old slot, or before an error, says nothing about the slot of today.
+    CROSS JOIN LATERAL (SELECT s.caught_up AND s.state = 'streaming' AND d.generation = st.generation) AS f (caught_up);
 COMMENT ON VIEW fanout._subscription IS 'Internal: subscriptions as configured, as reported, and as they are now';
 
 CREATE VIEW fanout.subscriptions AS

@@ -11,7 +11,7 @@ BEGIN
             HINT = CASE sub.state
                 WHEN 'restored' THEN format('It came with a dump. To start it here: SELECT fanout.resume_subscription(%L);', sub.name)
                 WHEN 'needs_resync' THEN format('Bring its target up to date, then SELECT fanout.drop_subscription(%L); and create it again.', sub.name)
-                ELSE coalesce(sub.last_error_hint || ' ', '') || format('Then SELECT fanout.resume_subscription(%L);', sub.name)
+                ELSE coalesce(rtrim(sub.last_error_hint, '. ') || '. ', '') || format('Then SELECT fanout.resume_subscription(%L);', sub.name)
             END;
     ELSIF sub.paused THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('subscription "%s" is paused', sub.name),
