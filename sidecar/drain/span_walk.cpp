@@ -16,6 +16,14 @@ constexpr std::size_t kUsefulBytes = 1U << 20;
 }  // namespace
 
 bool SpanWalk::plan(wire::Bytes bytes, const journal::StreamState& state, bool boundary_wanted) {
+    const bool whole = walk(bytes, state, boundary_wanted);
+    if (append_.state_after.end_lsn != state.end_lsn) {
+        append_.new_end_lsn = append_.state_after.end_lsn;
+    }
+    return whole;
+}
+
+bool SpanWalk::walk(wire::Bytes bytes, const journal::StreamState& state, bool boundary_wanted) {
     bytes_before_ += consumed_;
     consumed_ = 0;
     skipped_end_lsn_ = 0;
@@ -31,9 +39,6 @@ bool SpanWalk::plan(wire::Bytes bytes, const journal::StreamState& state, bool b
         ++records_;
         const bool boundary = !append_.state_after.unfinished() && !skipping_transaction_;
         if (boundary && (boundary_wanted || consumed_ >= kUsefulBytes)) break;
-    }
-    if (append_.state_after.end_lsn != state.end_lsn) {
-        append_.new_end_lsn = append_.state_after.end_lsn;
     }
     return true;
 }

@@ -39,6 +39,7 @@ class SpanWalk {
   private:
     enum class Fate : std::uint8_t { keep, skip };
 
+    bool walk(wire::Bytes bytes, const journal::StreamState& state, bool boundary_wanted);
     Fate fate_of(const wire::RecordView& record);
     Fate fate_of_piece(const wire::RecordView& record);
     Fate fate_of_start(wire::Kind kind, std::uint8_t flags, Lsn lsn);

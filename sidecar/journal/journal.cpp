@@ -199,6 +199,8 @@ bool Journal::over_limit() const {
 bool Journal::must_hold() {
     over_limit_ = retention_.holds_at_limit() && over_limit();
     if (!over_limit_ || state().in_transaction()) return false;
+    // What is in the open segment can only go once it is sealed.
+    if (!writer_->roll_if_due().is_ok()) return true;
     (void)trim();
     over_limit_ = over_limit();
     return over_limit_;
