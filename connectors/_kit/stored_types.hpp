@@ -6,6 +6,7 @@
 // or float that the send form has in network order, 'b' for a byte that stays as it is.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -99,11 +100,27 @@ inline constexpr StoredType kStoredTypes[] = {
     {5069, 8, TextKind::uint8, "8"},
 };
 
+namespace detail {
+
+inline constexpr Oid32 kStoredOidEnd = 5070;
+
+// Position in kStoredTypes plus one, by OID: this is asked for every value.
+consteval std::array<std::uint8_t, kStoredOidEnd> index_stored_types() {
+    std::array<std::uint8_t, kStoredOidEnd> index{};
+    std::uint8_t position = 0;
+    for (const auto& type : kStoredTypes)
+        index[type.oid] = ++position;
+    return index;
+}
+
+inline constexpr auto kStoredTypeIndex = index_stored_types();
+
+}  // namespace detail
+
 /// The stored type with this OID, or null: such a type never travels as FANOUT_FIXED.
 constexpr const StoredType* find_stored_type(Oid32 oid) {
-    for (const auto& type : kStoredTypes)
-        if (type.oid == oid) return &type;
-    return nullptr;
+    if (oid >= detail::kStoredOidEnd || detail::kStoredTypeIndex[oid] == 0) return nullptr;
+    return &kStoredTypes[detail::kStoredTypeIndex[oid] - 1];
 }
 
 }  // namespace fanout::kit

@@ -8,6 +8,7 @@
 #include "_kit/stored_types.hpp"
 #include "_kit/value_text.hpp"
 #include "fanout/base/lsn_text.hpp"
+#include "postgres/apply/copy_rows.hpp"
 #include "postgres/apply/statements.hpp"
 #include "postgres/target/create_tables.hpp"
 
@@ -141,8 +142,15 @@ void Applier::write(const fanout_batch& batch) {
 std::optional<PipelineFailure> Applier::run(const std::vector<Step>& steps) {
     pipeline_.begin();
     open_scope();
-    for (std::size_t i = 0; i < steps.size(); ++i)
-        send_step(steps[i], i);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (!worth_copying(steps[i])) {
+            send_step(steps[i], i);
+            continue;
+        }
+        if (auto failure = pipeline_.sync()) return failure;
+        if (auto failure = copy_rows(session_, steps[i], i)) return failure;
+        pipeline_.begin();
+    }
     return pipeline_.sync();
 }
 

@@ -164,6 +164,35 @@ TEST_F(ApplyTest, TruncateRestartsAndCascades) {
     EXPECT_EQ(target->value("SELECT nextval('a_s_seq')"), "1");
 }
 
+TEST_F(ApplyTest, ManyInsertsAreCopied) {
+    on_both("CREATE TABLE t (id int PRIMARY KEY, v text, n numeric)");
+    source->run("INSERT INTO t VALUES (1, 'a', 1.50), (2, NULL, NULL)");
+    const SourceTable table(*source, "public", "t");
+    const auto r = table.stored_rows(*source);
+    open();
+    const auto id = [](std::int32_t value) {
+        return Cell{std::string(reinterpret_cast<const char*>(&value), sizeof value)};
+    };
+    Feed feed;
+    feed.begin();
+    for (std::int32_t i = 0; i < 12'000; ++i) {
+        const Row& row = r[static_cast<std::size_t>(i % 2)];
+        feed.insert(table, {id(i), row[1], row[2]});
+    }
+    deliver(feed, feed.commit());
+    EXPECT_EQ(target->rows("SELECT count(*), count(v), sum(n), max(id) FROM t"),
+              Lines{"12000|6000|9000.00|11999"});
+    // A row that is there already is named, although thousands were copied at once.
+    Feed again(0x5000);
+    again.begin();
+    for (std::int32_t i = 12'000; i < 18'000; ++i)
+        again.insert(table, {id(i == 15'000 ? 7 : i), r[0][1], r[0][2]});
+    const auto cursor = again.commit();
+    const auto [outcome, text] = outcome_of([&] { deliver(again, cursor); });
+    EXPECT_EQ(outcome, FANOUT_FATAL) << text;
+    EXPECT_NE(text.find("where (id) = (7)"), std::string::npos) << text;
+}
+
 TEST_F(ApplyTest, RowsWithoutAKeyAreFoundByTheirValues) {
     on_both("CREATE TABLE w (a int, b text, j json, p point); ALTER TABLE w REPLICA IDENTITY FULL");
     source->run(
