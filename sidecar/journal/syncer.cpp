@@ -30,6 +30,7 @@ Status Syncer::sync_now() {
     std::unique_lock lock(mutex_);
     const std::uint64_t ticket = ++asked_;
     work_.ring();
+    urgent_.ring();
     done_.wait(lock, [&] { return answered_ >= ticket || ended_; });
     return failure_;
 }
@@ -40,6 +41,7 @@ void Syncer::stop() {
     (void)sync_now().is_ok();  // a failure stays to be read from failure()
     stopping_.store(true);
     work_.ring();
+    urgent_.ring();
     thread_.join();
 }
 
@@ -104,12 +106,12 @@ bool Syncer::wait_for_work() {
 void Syncer::pace() {
     const auto due = last_sync_ + interval_;
     while (Doorbell::Clock::now() < due && !stopping_.load()) {
-        const auto ticket = work_.ticket();
+        const auto ticket = urgent_.ticket();
         {
             const std::lock_guard lock(mutex_);
             if (asked_ != answered_) return;
         }
-        work_.wait_until(ticket, due);
+        urgent_.wait_until(ticket, due);
     }
 }
 

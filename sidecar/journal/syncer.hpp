@@ -70,7 +70,8 @@ class Syncer {
 
     boost::lockfree::spsc_queue<SyncPoint, boost::lockfree::capacity<kQueuedPointsMax>> points_;
     std::atomic<bool> overflowed_{false};  // points were left out: the catalog's ends count
-    Doorbell work_;
+    Doorbell work_;                        // there are points
+    Doorbell urgent_;                      // somebody waits: do not pace. Appends never ring it
     std::atomic<bool> stopping_{false};
 
     mutable std::mutex mutex_;  // the next five

@@ -23,6 +23,7 @@ std::filesystem::path directory() {
 }
 
 struct RemovedAtExit {
+    RemovedAtExit() { directory(); }  // made first, so destroyed last
     ~RemovedAtExit() {
         std::error_code ignored;
         std::filesystem::remove_all(directory(), ignored);
