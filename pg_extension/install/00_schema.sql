@@ -27,9 +27,11 @@ BEGIN
     IF to_regnamespace('fanout') IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42P06', MESSAGE = 'schema "fanout" exists already',
             DETAIL = 'pg_fanout makes a schema of this name for itself alone.',
-            HINT = 'Rename it (ALTER SCHEMA fanout RENAME TO ...) or drop it, then CREATE EXTENSION pg_fanout again.';
+            HINT = 'Rename it (ALTER SCHEMA fanout RENAME TO ...) or drop it, then CREATE '
+                'EXTENSION pg_fanout again.';
     END IF;
 END
 $schema$;
 CREATE SCHEMA fanout;
-COMMENT ON SCHEMA fanout IS 'pg_fanout: delivers the changes of this database to any number of targets';
+COMMENT ON SCHEMA fanout IS
+    'pg_fanout: delivers the changes of this database to any number of targets';

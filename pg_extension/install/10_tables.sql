@@ -19,10 +19,13 @@ CREATE TABLE fanout.stream_def (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE fanout.stream_def IS 'Streams as configured; look at the view fanout.streams';
-COMMENT ON COLUMN fanout.stream_def.identity IS 'New with each slot; targets keep their cursor under it';
+COMMENT ON COLUMN fanout.stream_def.identity IS
+    'New with each slot; targets keep their cursor under it';
 COMMENT ON COLUMN fanout.stream_def.generation IS 'Counts the slots this stream has had';
-COMMENT ON COLUMN fanout.stream_def.epoch IS 'Counts attachments; a target refuses a writer with an older one';
-COMMENT ON COLUMN fanout.stream_def.start_lsn IS 'Where the slot became consistent: nothing before it can be delivered';
+COMMENT ON COLUMN fanout.stream_def.epoch IS
+    'Counts attachments; a target refuses a writer with an older one';
+COMMENT ON COLUMN fanout.stream_def.start_lsn IS
+    'Where the slot became consistent: nothing before it can be delivered';
 
 CREATE TABLE fanout.target_def (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -50,10 +53,14 @@ CREATE TABLE fanout.subscription_def (
     database_oid oid NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE fanout.subscription_def IS 'Subscriptions as configured; look at the view fanout.subscriptions';
-COMMENT ON COLUMN fanout.subscription_def.generation IS 'Generation of the stream it started on; another one means a gap';
-COMMENT ON COLUMN fanout.subscription_def.owner IS 'Whose SELECT right decides which tables it may carry';
-COMMENT ON COLUMN fanout.subscription_def.revision IS 'Raised by pause and resume; fanoutd opens a failed lane again when it changes';
+COMMENT ON TABLE fanout.subscription_def IS
+    'Subscriptions as configured; look at the view fanout.subscriptions';
+COMMENT ON COLUMN fanout.subscription_def.generation IS
+    'Generation of the stream it started on; another one means a gap';
+COMMENT ON COLUMN fanout.subscription_def.owner IS
+    'Whose SELECT right decides which tables it may carry';
+COMMENT ON COLUMN fanout.subscription_def.revision IS
+    'Raised by pause and resume; fanoutd opens a failed lane again when it changes';
 
 -- A subscription carries what its owner may read, and a target's options say where that goes. So
 -- neither may be changed into reading with the rights of somebody else, not even by an
@@ -67,23 +74,28 @@ BEGIN
     IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
         RETURN NEW;
     END IF;
-    FOREACH concerned IN ARRAY CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.owner] ELSE ARRAY[OLD.owner, NEW.owner] END LOOP
+    FOREACH concerned IN ARRAY
+        CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.owner] ELSE ARRAY[OLD.owner, NEW.owner] END
+    LOOP
         IF NOT pg_has_role(concerned, 'USAGE') THEN
-            RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('%I may not act for role %I', current_user, concerned),
+            RAISE EXCEPTION USING ERRCODE = '42501',
+                MESSAGE = format('%I may not act for role %I', current_user, concerned),
                 HINT = 'Drop it and create it again as yourself, or have the owner do it.';
         END IF;
     END LOOP;
     RETURN NEW;
 END
 $body$;
-COMMENT ON FUNCTION fanout._guard_owner() IS 'Internal: keeps one role from reading with the rights of another';
+COMMENT ON FUNCTION fanout._guard_owner() IS
+    'Internal: keeps one role from reading with the rights of another';
 
 CREATE TRIGGER guard_owner BEFORE INSERT OR UPDATE OF owner, connector, options ON fanout.target_def
     FOR EACH ROW EXECUTE FUNCTION fanout._guard_owner();
-CREATE TRIGGER guard_owner BEFORE INSERT OR UPDATE OF owner, tables, target_id ON fanout.subscription_def
+CREATE TRIGGER guard_owner
+    BEFORE INSERT OR UPDATE OF owner, tables, target_id ON fanout.subscription_def
     FOR EACH ROW EXECUTE FUNCTION fanout._guard_owner();
 
--- Which connectors there are: filled from the build, brought up to date by fanoutd when it connects.
+-- Which connectors there are: filled from the build, brought up to date by fanoutd.
 CREATE TABLE fanout.connector_def (
     name text PRIMARY KEY,
     version text NOT NULL,
@@ -92,7 +104,8 @@ CREATE TABLE fanout.connector_def (
     options jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(options) = 'array'),
     builtin boolean NOT NULL DEFAULT false
 );
-COMMENT ON TABLE fanout.connector_def IS 'Connectors and their options; look at the view fanout.connectors';
+COMMENT ON TABLE fanout.connector_def IS
+    'Connectors and their options; look at the view fanout.connectors';
 
 -- Reports. Unlogged: losing them in a crash costs nothing, fanoutd reports again.
 CREATE UNLOGGED TABLE fanout.subscription_status (
@@ -114,7 +127,8 @@ CREATE UNLOGGED TABLE fanout.subscription_status (
     last_error_at timestamptz,
     reported_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE fanout.subscription_status IS 'What fanoutd last reported; look at the view fanout.subscriptions';
+COMMENT ON TABLE fanout.subscription_status IS
+    'What fanoutd last reported; look at the view fanout.subscriptions';
 
 CREATE UNLOGGED TABLE fanout.subscription_table_status (
     subscription_id integer NOT NULL REFERENCES fanout.subscription_def ON DELETE CASCADE,
@@ -126,7 +140,8 @@ CREATE UNLOGGED TABLE fanout.subscription_table_status (
     note text,
     PRIMARY KEY (subscription_id, table_oid)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE fanout.subscription_table_status IS 'What fanoutd last reported; look at the view fanout.subscription_tables';
+COMMENT ON TABLE fanout.subscription_table_status IS
+    'What fanoutd last reported; look at the view fanout.subscription_tables';
 
 CREATE UNLOGGED TABLE fanout.stream_status (
     stream_id integer PRIMARY KEY REFERENCES fanout.stream_def ON DELETE CASCADE,
@@ -139,4 +154,5 @@ CREATE UNLOGGED TABLE fanout.stream_status (
     worker_pid integer,
     reported_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE fanout.stream_status IS 'What fanoutd last reported; look at the view fanout.streams';
+COMMENT ON TABLE fanout.stream_status IS
+    'What fanoutd last reported; look at the view fanout.streams';

@@ -10,8 +10,10 @@ CREATE VIEW fanout._table AS
         CASE c.relreplident
             WHEN 'f' THEN 'full'
             WHEN 'd' THEN coalesce((SELECT 'primary key' FROM pg_index i
-                WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid), 'none')
-            WHEN 'i' THEN coalesce((SELECT 'index ' || x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+                WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid),
+                    'none')
+            WHEN 'i' THEN coalesce((SELECT 'index ' || x.relname
+                FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
                 WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid), 'none')
             ELSE 'none'
         END AS identity,
@@ -19,7 +21,8 @@ CREATE VIEW fanout._table AS
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence = 'p'
       AND n.nspname <> ALL ('{pg_catalog, information_schema, pg_toast, fanout}');
-COMMENT ON VIEW fanout._table IS 'Internal: the tables that can be carried, and what identifies their rows';
+COMMENT ON VIEW fanout._table IS
+    'Internal: the tables that can be carried, and what identifies their rows';
 
 -- Row security of a table is the reader's to pass; the WAL does not know it.
 CREATE FUNCTION fanout._may_carry(owner name, tab fanout._table) RETURNS boolean
@@ -30,7 +33,8 @@ AS $body$
             OR pg_has_role(r.oid, tab.relowner, 'USAGE') AND NOT tab.row_security_forced)
         FROM pg_roles r WHERE r.rolname = owner), false)
 $body$;
-COMMENT ON FUNCTION fanout._may_carry(name, fanout._table) IS 'Internal: whether a role may read the whole of a table';
+COMMENT ON FUNCTION fanout._may_carry(name, fanout._table) IS
+    'Internal: whether a role may read the whole of a table';
 
 -- Why a pattern without a match has none, as far as that can be told.
 CREATE FUNCTION fanout._no_match(pattern text) RETURNS void
@@ -40,27 +44,37 @@ DECLARE
     near record;
 BEGIN
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.oid, c.relkind, CASE
-            WHEN n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'fanout') THEN 'a system table'
+            WHEN n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'fanout')
+                THEN 'a system table'
             WHEN c.relkind = 'p' THEN 'partitioned' WHEN c.relkind = 'v' THEN 'a view'
-            WHEN c.relkind = 'm' THEN 'a materialized view' WHEN c.relkind = 'f' THEN 'a foreign table'
-            WHEN c.relpersistence = 't' THEN 'a temporary table' ELSE 'an unlogged table' END AS what
+            WHEN c.relkind = 'm' THEN 'a materialized view'
+            WHEN c.relkind = 'f' THEN 'a foreign table'
+            WHEN c.relpersistence = 't' THEN 'a temporary table'
+            ELSE 'an unlogged table' END AS what
         INTO near
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND fanout.pattern_matches(pattern, n.nspname::text, c.relname::text)
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+          AND fanout.pattern_matches(pattern, n.nspname::text, c.relname::text)
         ORDER BY c.relkind <> 'p', 1 LIMIT 1;
-    RAISE EXCEPTION USING ERRCODE = '42P01', MESSAGE = format('table pattern %s matches no table', quote_literal(pattern)),
-        DETAIL = CASE WHEN near.name IS NULL THEN 'There is no such table.' ELSE format('%s is %s.', near.name, near.what) END,
+    RAISE EXCEPTION USING ERRCODE = '42P01',
+        MESSAGE = format('table pattern %s matches no table', quote_literal(pattern)),
+        DETAIL = CASE WHEN near.name IS NULL THEN 'There is no such table.'
+            ELSE format('%s is %s.', near.name, near.what) END,
         HINT = CASE
-            WHEN near.relkind = 'p' THEN format('The rows are in the partitions: name those, for example %s.', (
+            WHEN near.relkind = 'p' THEN format('The rows are in the partitions: name those, for '
+                'example %s.', (
                 SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY c.relname)
                 FROM pg_partition_tree(near.oid) p JOIN pg_class c ON c.oid = p.relid
                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.isleaf))
-            WHEN near.name IS NOT NULL THEN 'Only permanent tables can be carried: their changes are in the WAL.'
-            ELSE 'Write schema.table, schema.* or /regular expression/ with the schema and in the exact case. '
+            WHEN near.name IS NOT NULL THEN 'Only permanent tables can be carried: their changes '
+                'are in the WAL.'
+            ELSE 'Write schema.table, schema.* or /regular expression/ with the schema and in the '
+                'exact case. '
                 'Tables created later are included, but one must exist now.' END;
 END
 $body$;
-COMMENT ON FUNCTION fanout._no_match(text) IS 'Internal: the error for a table pattern without a match';
+COMMENT ON FUNCTION fanout._no_match(text) IS
+    'Internal: the error for a table pattern without a match';
 
 -- Checks the patterns for the current user; warns of tables whose updates cannot be carried whole.
 CREATE FUNCTION fanout._check_tables(tables text[]) RETURNS void
@@ -78,15 +92,19 @@ BEGIN
     END IF;
     FOREACH pattern IN ARRAY tables LOOP
         FOR tab IN SELECT t.* FROM fanout._table t
-            WHERE fanout.pattern_matches(pattern, t.schema_name, t.table_name) ORDER BY t.schema_name, t.table_name
+            WHERE fanout.pattern_matches(pattern, t.schema_name, t.table_name)
+                ORDER BY t.schema_name, t.table_name
         LOOP
             IF NOT fanout._may_carry(current_user, tab) THEN
                 PERFORM fanout._deny(tab);
             END IF;
             IF tab.identity = 'none' AND tab.table_oid <> ALL (seen) THEN
-                RAISE WARNING USING MESSAGE = format('updates and deletes of %s arrive without a key: targets cannot apply them', tab.full_name),
-                    DETAIL = 'Nothing identifies its rows: no primary key that could, and no replica identity.',
-                    HINT = format('Add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY FULL;', tab.full_name);
+                RAISE WARNING USING MESSAGE = format('updates and deletes of %s arrive without a '
+                    'key: targets cannot apply them', tab.full_name),
+                    DETAIL = 'Nothing identifies its rows: no primary key that could, and no '
+                        'replica identity.',
+                    HINT = format('Add a primary key, or run: ALTER TABLE %s REPLICA IDENTITY '
+                        'FULL;', tab.full_name);
             END IF;
             seen := seen || tab.table_oid;
         END LOOP;
@@ -96,23 +114,29 @@ BEGIN
     END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION fanout._check_tables(text[]) IS 'Internal: refuses table patterns that the current user cannot subscribe to';
+COMMENT ON FUNCTION fanout._check_tables(text[]) IS
+    'Internal: refuses table patterns that the current user cannot subscribe to';
 
 CREATE FUNCTION fanout._deny(tab fanout._table) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     IF has_table_privilege(current_user, tab.table_oid, 'SELECT') THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('row-level security hides rows of %s from %I', tab.full_name, current_user),
+        RAISE EXCEPTION USING ERRCODE = '42501',
+            MESSAGE = format('row-level security hides rows of %s from %I', tab.full_name,
+            current_user),
             DETAIL = 'A subscription carries all rows of a table.',
-            HINT = 'Have a role subscribe that may read all of it: the table''s owner, or one with BYPASSRLS.';
+            HINT = 'Have a role subscribe that may read all of it: the table''s owner, or one with '
+                'BYPASSRLS.';
     END IF;
-    RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = format('permission denied for table %s', tab.full_name),
+    RAISE EXCEPTION USING ERRCODE = '42501',
+        MESSAGE = format('permission denied for table %s', tab.full_name),
         DETAIL = 'Whoever creates a subscription needs SELECT on its tables.',
         HINT = format('GRANT SELECT ON %s TO %I;', tab.full_name, current_user);
 END
 $body$;
-COMMENT ON FUNCTION fanout._deny(fanout._table) IS 'Internal: the error for a table that its subscriber may not read';
+COMMENT ON FUNCTION fanout._deny(fanout._table) IS
+    'Internal: the error for a table that its subscriber may not read';
 
 CREATE FUNCTION fanout._check_subscription_options(options jsonb, connector text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -124,25 +148,32 @@ BEGIN
     PERFORM fanout._require_object('options', options);
     FOR given IN SELECT k FROM jsonb_object_keys(options) AS k LOOP
         IF given NOT IN ('create_tables', 'backfill') THEN
-            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('a subscription has no option "%s"', given),
-                HINT = 'Options: backfill, create_tables. How to reach the target is said in fanout.create_target().';
+            RAISE EXCEPTION USING ERRCODE = '22023',
+                MESSAGE = format('a subscription has no option "%s"', given),
+                HINT = 'Options: backfill, create_tables. How to reach the target is said in '
+                    'fanout.create_target().';
         END IF;
         IF jsonb_typeof(options -> given) <> 'boolean' THEN
-            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('invalid value for option "%s": %s', given, options -> given),
+            RAISE EXCEPTION USING ERRCODE = '22023',
+                MESSAGE = format('invalid value for option "%s": %s', given, options -> given),
                 HINT = 'It takes true or false, without quotes.';
         END IF;
     END LOOP;
     IF (options -> 'backfill')::boolean THEN
-        RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'this version of pg_fanout cannot copy rows that exist already',
-            HINT = 'Leave out "backfill" or pass false: changes are delivered from now on. Copy existing rows by other means, such as pg_dump --data-only.';
+        RAISE EXCEPTION USING ERRCODE = '0A000',
+            MESSAGE = 'this version of pg_fanout cannot copy rows that exist already',
+            HINT = 'Leave out "backfill" or pass false: changes are delivered from now on. Copy '
+                'existing rows by other means, such as pg_dump --data-only.';
     END IF;
     IF (options -> 'create_tables')::boolean AND NOT able @> '{create_tables}' THEN
-        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('connector "%s" does not create tables', connector),
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = format('connector "%s" does not create tables', connector),
             HINT = 'Leave out "create_tables".';
     END IF;
 END
 $body$;
-COMMENT ON FUNCTION fanout._check_subscription_options(jsonb, text) IS 'Internal: refuses options that a subscription does not have';
+COMMENT ON FUNCTION fanout._check_subscription_options(jsonb, text) IS
+    'Internal: refuses options that a subscription does not have';
 
 -- The stream a new subscription joins; `main` is started for it if it never was.
 CREATE FUNCTION fanout._join_stream(stream text) RETURNS fanout._stream
@@ -161,8 +192,10 @@ BEGIN
     PERFORM FROM fanout.stream_def d WHERE d.name = stream FOR NO KEY UPDATE;
     SELECT d.* INTO found FROM fanout._stream d WHERE d.name = stream;
     IF NOT found.slot_usable THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('stream "%s" has no usable replication slot', stream),
-            DETAIL = CASE WHEN found.restored THEN 'It was restored from a dump of another database.'
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('stream "%s" has no usable replication slot', stream),
+            DETAIL = CASE WHEN found.restored THEN 'It was restored from a dump of another '
+                'database.'
                 ELSE format('Slot "%s" was dropped or has lost its WAL.', found.slot_name) END,
             HINT = format('Start it anew: SELECT fanout.start_stream(%L);', stream);
     END IF;
@@ -173,9 +206,11 @@ BEGIN
     RETURN found;
 END
 $body$;
-COMMENT ON FUNCTION fanout._join_stream(text) IS 'Internal: finds and locks the stream of a new subscription';
+COMMENT ON FUNCTION fanout._join_stream(text) IS
+    'Internal: finds and locks the stream of a new subscription';
 
-CREATE FUNCTION fanout.create_subscription(name text, target text, tables text[], options jsonb DEFAULT '{}',
+CREATE FUNCTION fanout.create_subscription(name text, target text, tables text[],
+    options jsonb DEFAULT '{}',
     stream text DEFAULT 'main') RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -195,10 +230,12 @@ BEGIN
     END IF;
     PERFORM fanout._check_tables(tables);
     stream_def := fanout._join_stream(stream);
-    INSERT INTO fanout.subscription_def (name, target_id, stream_id, generation, tables, options, owner, start_lsn,
+    INSERT INTO fanout.subscription_def (name, target_id, stream_id, generation, tables, options,
+        owner, start_lsn,
         system_identifier, database_oid)
-    SELECT create_subscription.name, target_def.id, stream_def.id, stream_def.generation, create_subscription.tables,
-        create_subscription.options, current_user, pg_current_wal_insert_lsn(), h.system_identifier, h.database_oid
+    SELECT create_subscription.name, target_def.id, stream_def.id, stream_def.generation,
+        create_subscription.tables, create_subscription.options, current_user,
+        pg_current_wal_insert_lsn(), h.system_identifier, h.database_oid
     FROM fanout._here h
     ON CONFLICT ON CONSTRAINT subscription_def_name DO NOTHING;
     IF NOT FOUND THEN
@@ -208,20 +245,24 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION fanout.create_subscription(text, text, text[], jsonb, text) IS
-'Delivers the changes of tables to a target, from this commit on. Tables are names or patterns: schema.table, schema.*, '
-'/regular expression/ matched against schema.table; tables created later that match are included. The caller needs '
-'SELECT on them and stays their reader. Options: create_tables (false): create missing tables at the target; '
-'backfill: only false. The stream main is started if it never was, which must come before any write of the transaction.';
+    'Delivers the changes of tables to a target, from this commit on. Tables are names or patterns: '
+    'schema.table, schema.*, /regular expression/ matched against schema.table; tables created '
+    'later that match are included. The caller needs SELECT on them and stays their reader. '
+    'Options: create_tables (false): create missing tables at the target; backfill: only false. The '
+    'stream main is started if it never was, which must come before any write of the transaction.';
 
 CREATE FUNCTION fanout._duplicate_subscription(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = format('subscription "%s" exists already', name),
-        HINT = format('Choose another name, or drop it first: SELECT fanout.drop_subscription(%L);', name);
+    RAISE EXCEPTION USING ERRCODE = '42710',
+        MESSAGE = format('subscription "%s" exists already', name),
+        HINT = format('Choose another name, or drop it first: SELECT fanout.drop_subscription(%L);',
+            name);
 END
 $body$;
-COMMENT ON FUNCTION fanout._duplicate_subscription(text) IS 'Internal: the error for a subscription that exists already';
+COMMENT ON FUNCTION fanout._duplicate_subscription(text) IS
+    'Internal: the error for a subscription that exists already';
 
 -- Locks the subscription for a change of it.
 CREATE FUNCTION fanout._find_subscription(name text) RETURNS fanout.subscription_def
@@ -230,14 +271,16 @@ AS $body$
 DECLARE
     found fanout.subscription_def;
 BEGIN
-    SELECT s.* INTO found FROM fanout.subscription_def s WHERE s.name = _find_subscription.name FOR UPDATE;
+    SELECT s.* INTO found FROM fanout.subscription_def s
+        WHERE s.name = _find_subscription.name FOR UPDATE;
     IF found.id IS NULL THEN
         PERFORM fanout._no_subscription(name);
     END IF;
     RETURN found;
 END
 $body$;
-COMMENT ON FUNCTION fanout._find_subscription(text) IS 'Internal: finds and locks a subscription, or raises the error for its absence';
+COMMENT ON FUNCTION fanout._find_subscription(text) IS
+    'Internal: finds and locks a subscription, or raises the error for its absence';
 
 CREATE FUNCTION fanout.drop_subscription(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -250,7 +293,8 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION fanout.drop_subscription(text) IS
-'Ends a subscription. What was delivered stays at the target, and so does the cursor that is kept there.';
+    'Ends a subscription. What was delivered stays at the target, and so does the cursor that is '
+    'kept there.';
 
 CREATE FUNCTION fanout.pause_subscription(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -262,45 +306,55 @@ BEGIN
         RAISE NOTICE 'subscription "%" is paused already', name;
         RETURN;
     END IF;
-    UPDATE fanout.subscription_def s SET paused = true, revision = s.revision + 1 WHERE s.id = def.id;
+    UPDATE fanout.subscription_def s SET paused = true, revision = s.revision + 1
+        WHERE s.id = def.id;
     PERFORM pg_notify('pg_fanout', 'config');
 END
 $body$;
 COMMENT ON FUNCTION fanout.pause_subscription(text) IS
-'Stops delivery to the target of a subscription until fanout.resume_subscription(). Changes wait in fanoutd''s journal; '
-'other subscriptions and the WAL of this server are not held up.';
+    'Stops delivery to the target of a subscription until fanout.resume_subscription(). Changes '
+    'wait in fanoutd''s journal; other subscriptions and the WAL of this server are not held up.';
 
 -- A subscription that came with a dump begins here and now: its past is in another database's WAL.
 CREATE FUNCTION fanout._adopt_subscription(def fanout.subscription_def) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    stream fanout._stream := fanout._join_stream((SELECT d.name FROM fanout.stream_def d WHERE d.id = def.stream_id));
+    stream fanout._stream := fanout._join_stream((SELECT d.name FROM fanout.stream_def d
+        WHERE d.id = def.stream_id));
 BEGIN
     UPDATE fanout.subscription_def s
-    SET paused = false, revision = s.revision + 1, generation = stream.generation, start_lsn = pg_current_wal_insert_lsn(),
+    SET paused = false, revision = s.revision + 1, generation = stream.generation,
+        start_lsn = pg_current_wal_insert_lsn(),
         system_identifier = h.system_identifier, database_oid = h.database_oid
     FROM fanout._here h WHERE s.id = def.id;
-    RAISE NOTICE USING MESSAGE = format('subscription "%s" was restored from a dump and starts from now', def.name),
-        HINT = 'Changes made before are not delivered; make sure that nobody else delivers to the same target.';
+    RAISE NOTICE USING MESSAGE = format('subscription "%s" was restored from a dump and starts '
+        'from now', def.name),
+        HINT = 'Changes made before are not delivered; make sure that nobody else delivers to the '
+            'same target.';
 END
 $body$;
-COMMENT ON FUNCTION fanout._adopt_subscription(fanout.subscription_def) IS 'Internal: starts a subscription that was restored from a dump';
+COMMENT ON FUNCTION fanout._adopt_subscription(fanout.subscription_def) IS
+    'Internal: starts a subscription that was restored from a dump';
 
 CREATE FUNCTION fanout.resume_subscription(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     def fanout.subscription_def := fanout._find_subscription(name);
-    state text := (SELECT v.state FROM fanout.subscriptions v WHERE v.name = resume_subscription.name);
+    state text := (SELECT v.state FROM fanout.subscriptions v
+        WHERE v.name = resume_subscription.name);
 BEGIN
     IF state = 'needs_resync' THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('subscription "%s" cannot go on: it has lost changes', name),
-            HINT = format('Bring its target up to date, then SELECT fanout.drop_subscription(%L); and create it again.', name);
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('subscription "%s" cannot go on: it has lost changes', name),
+            HINT = format('Bring its target up to date, then SELECT fanout.drop_subscription(%L); '
+                'and create it again.', name);
     ELSIF state = 'restored' THEN
         PERFORM fanout._adopt_subscription(def);
     ELSIF def.paused OR state IN ('failed', 'denied', 'retrying') THEN
-        UPDATE fanout.subscription_def s SET paused = false, revision = s.revision + 1 WHERE s.id = def.id;
+        UPDATE fanout.subscription_def s SET paused = false, revision = s.revision + 1
+            WHERE s.id = def.id;
         UPDATE fanout.subscription_status s SET state = 'starting' WHERE s.subscription_id = def.id;
     ELSE
         RAISE NOTICE 'subscription "%" is not paused', name;
@@ -310,5 +364,5 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION fanout.resume_subscription(text) IS
-'Lets a paused subscription go on where it was, and makes fanoutd try one again that has failed. A subscription that was '
-'restored from a dump starts from now, with a notice.';
+    'Lets a paused subscription go on where it was, and makes fanoutd try one again that has '
+    'failed. A subscription that was restored from a dump starts from now, with a notice.';
