@@ -29,10 +29,12 @@ CREATE FUNCTION fanout.drop_target(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
-    target integer := (SELECT t.id FROM fanout.target_def t WHERE t.name = drop_target.name);
+    target integer;
     users text[];
 BEGIN
-    IF target IS NULL THEN
+    -- Waits for a subscription that is just being created on it.
+    SELECT t.id INTO target FROM fanout.target_def t WHERE t.name = drop_target.name FOR UPDATE;
+    IF NOT FOUND THEN
         PERFORM fanout._no_target(name);
     END IF;
     users := ARRAY(SELECT s.name FROM fanout.subscription_def s WHERE s.target_id = target);

@@ -230,6 +230,11 @@ BEGIN
     END IF;
     PERFORM fanout._check_tables(tables);
     stream_def := fanout._join_stream(stream);
+    -- A lock is a write, so it has to wait until the stream is there.
+    PERFORM FROM fanout.target_def t WHERE t.id = target_def.id FOR KEY SHARE;
+    IF NOT FOUND THEN
+        PERFORM fanout._no_target(target);
+    END IF;
     INSERT INTO fanout.subscription_def (name, target_id, stream_id, generation, tables, options,
         owner, start_lsn,
         system_identifier, database_oid)
