@@ -75,7 +75,7 @@ typedef struct fanout_value {
 typedef struct fanout_column {
     fanout_text name;
     fanout_text type_name; /* as format_type() shows it, schema-qualified unless in pg_catalog */
-    uint32_t type_oid; /* of a domain: its base type, which is how the values are made */
+    uint32_t type_oid;     /* of a domain: its base type, which is how the values are made */
     int32_t typmod;
     int16_t attnum;
     uint16_t width;      /* of FANOUT_FIXED */
