@@ -120,6 +120,21 @@ inline bool is_stored(Form_pg_attribute attribute) {
     return attribute->attgenerated == '\0' || attribute->attgenerated == 's';
 }
 
+/// Invalid if there is none.
+inline Oid primary_key_index(Relation relation) {
+    if (!relation->rd_indexvalid) list_free(RelationGetIndexList(relation));
+    return relation->rd_pkindex;
+}
+
+/// Length of the base64 text in `out`, negative if `room` does not suffice.
+inline int encode_base64(const char* data, int size, char* out, int room) {
+#if PG_VERSION_NUM >= 180000
+    return pg_b64_encode(reinterpret_cast<const uint8*>(data), size, out, room);
+#else
+    return pg_b64_encode(data, size, out, room);
+#endif
+}
+
 inline bool owns_extension(Oid extension) {
 #if PG_VERSION_NUM >= 160000
     return object_ownercheck(ExtensionRelationId, extension, GetUserId());

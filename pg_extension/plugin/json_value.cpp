@@ -1,5 +1,5 @@
 // Values by their JSON form.
-#include "pg_extension/pg.hpp"
+#include "pg_extension/pg_version.hpp"
 //
 #include "pg_extension/plugin/json_value.hpp"
 
@@ -56,7 +56,7 @@ void append_json_value(StringInfo out, ColumnPlan* column, Datum datum, bool is_
 void append_json_base64(StringInfo out, const char* data, Size size) {
     const int room = pg_b64_enc_len(static_cast<int>(size));
     auto* encoded = static_cast<char*>(palloc(static_cast<Size>(room) + 1));
-    const int length = pg_b64_encode(data, static_cast<int>(size), encoded, room);
+    const int length = server::encode_base64(data, static_cast<int>(size), encoded, room);
     if (length < 0) elog(ERROR, "could not encode as base64");
     appendStringInfoChar(out, '"');
     appendBinaryStringInfo(out, encoded, length);

@@ -43,9 +43,21 @@ void check_reader() {
                     errhint("Only superusers and members of fanout_admin may use it.")));
 }
 
-/// Every table that the option names, without a check of anybody's rights.
-void fill_text_filter(PluginState* state, const PluginOptions* options) {
+/// Who may, which options, which tables: all of it may look into the catalogs, and a walsender
+/// starts the plugin outside a transaction.
+void start_text_face(PluginState* state, LogicalDecodingContext* context) {
+    const bool own_transaction = !IsTransactionState();
+    if (own_transaction) StartTransactionCommand();
+    check_reader();
+    MemoryContext caller = MemoryContextSwitchTo(context->context);
+    PluginOptions* options = &state->json.options;
+    parse_plugin_options(context->output_plugin_options, options);
+    // Every table that the option names, without a check of anybody's rights.
+    state->filter = create_table_filter(context->context);
     put_subscription(state->filter, 0, nullptr, options->tables, options->table_count);
+    state->json.context = context;
+    MemoryContextSwitchTo(caller);
+    if (own_transaction) CommitTransactionCommand();
 }
 
 void on_startup(LogicalDecodingContext* context, OutputPluginOptions* output, bool is_init) {
@@ -60,14 +72,9 @@ void on_startup(LogicalDecodingContext* context, OutputPluginOptions* output, bo
         output->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;
         state->filter = ring_output->filter;
     } else {
-        check_reader();
         output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
-        MemoryContext caller = MemoryContextSwitchTo(context->context);
-        state->filter = create_table_filter(context->context);
-        parse_plugin_options(context->output_plugin_options, &state->json.options);
-        fill_text_filter(state, &state->json.options);
-        state->json.context = context;
-        MemoryContextSwitchTo(caller);
+        start_text_face(state, context);
+        MemoryContextSwitchTo(context->context);
     }
     if (is_init) return;
     state->nest_level = pin_settings();

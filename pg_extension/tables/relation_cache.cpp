@@ -79,7 +79,7 @@ uint8 column_flags(Form_pg_attribute attribute, wire::Identity identity, Bitmaps
 
 void plan_columns(RelationEntry* entry, Relation relation) {
     TupleDesc shape = RelationGetDescr(relation);
-    Bitmapset* primary = index_columns(RelationGetPrimaryKeyIndex(relation));
+    Bitmapset* primary = index_columns(server::primary_key_index(relation));
     Bitmapset* key = entry->identity == wire::Identity::nothing
                          ? nullptr
                          : index_columns(RelationGetReplicaIndex(relation));
