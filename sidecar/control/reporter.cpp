@@ -89,6 +89,21 @@ json stream_json(std::uint32_t id, const Reconciler::StreamEntry& entry,
     return out;
 }
 
+/// What a subscription is to the outside: a lane that has delivered all there is of a stream that
+/// cannot go on has failed with it.
+lane::LaneSnapshot outside_view(const Reconciler::SubscriptionEntry& entry,
+                                const stream::StreamSnapshot& stream) {
+    auto snapshot = entry.lane ? entry.lane->outbox().snapshot() : entry.resting;
+    const bool waits = snapshot.state == lane::LaneState::starting ||
+                       (snapshot.state == lane::LaneState::streaming && snapshot.caught_up);
+    if (stream.state != stream::StreamState::failed || !waits) return snapshot;
+    snapshot.state = lane::LaneState::failed;
+    snapshot.caught_up = false;
+    snapshot.last_error = "stream " + entry.def.stream + ": " + stream.error;
+    snapshot.last_error_at = std::chrono::system_clock::now();
+    return snapshot;
+}
+
 }  // namespace
 
 void Reporter::begin_session() {
@@ -101,25 +116,46 @@ void Reporter::note(bool urgent) {
     due_at_ = std::min(due_at_, urgent ? now : now + kProgressInterval);
 }
 
+/// Streams that differ from what was told last; the subscriptions of one that failed or recovered
+/// are due with it.
+void Reporter::look_at_streams() {
+    for (const auto& [id, entry] : reconciler_.streams()) {
+        const auto now = stream_now(entry);
+        auto& seen = streams_seen_[id];
+        if (seen.now == now && !everything_) continue;
+        const bool failed = now.state == stream::StreamState::failed;
+        const bool failed_before = seen.now.state == stream::StreamState::failed;
+        seen = {now, true};
+        if (failed == failed_before) continue;
+        for (auto& [subscription, lane] : reconciler_.subscriptions())
+            if (lane.def.stream == entry.def.name) lane.report_due = true;
+    }
+}
+
+stream::StreamSnapshot Reporter::stream_of(const Reconciler::SubscriptionEntry& entry) const {
+    for (const auto& [id, stream] : reconciler_.streams())
+        if (stream.def.name == entry.def.stream) return stream_now(stream);
+    return {};
+}
+
 /// Empty if there is nothing to tell.
 std::string Reporter::build() {
     json report{{"daemon", daemon_}};
     json subscriptions = json::array(), streams = json::array();
+    look_at_streams();
     for (auto& [id, entry] : reconciler_.subscriptions()) {
         const bool news = entry.lane && entry.lane->outbox().take_events().any;
         if (!everything_ && !news && !entry.report_due) continue;
         entry.report_due = false;
         if (entry.def.restored) continue;  // the catalog itself says so
-        subscriptions.push_back(
-            subscription_json(id, entry.lane ? entry.lane->outbox().snapshot() : entry.resting));
+        subscriptions.push_back(subscription_json(id, outside_view(entry, stream_of(entry))));
     }
     for (const auto& [id, entry] : reconciler_.streams()) {
-        const auto now = stream_now(entry);
-        auto& told = streams_told_[id];
+        auto& seen = streams_seen_[id];
         // Sizes travel along with other news; alone they are not worth a report.
-        if (!everything_ && told == now && subscriptions.empty()) continue;
-        told = now;
-        streams.push_back(stream_json(id, entry, now));
+        if (!seen.due && subscriptions.empty()) continue;
+        seen.due = false;
+        streams.push_back(stream_json(id, entry, seen.now));
     }
     if (connectors_due_) report["connectors"] = json::parse(connectors_json_);
     if (subscriptions.empty() && streams.empty() && !connectors_due_) return {};

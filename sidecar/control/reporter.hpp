@@ -36,11 +36,18 @@ class Reporter {
     bool send(source::SourceConnection& connection, std::string& problem);
 
   private:
+    struct SeenStream {
+        stream::StreamSnapshot now;
+        bool due = false;
+    };
+
     std::string build();
+    void look_at_streams();
+    stream::StreamSnapshot stream_of(const Reconciler::SubscriptionEntry& entry) const;
 
     Reconciler& reconciler_;
     const std::string daemon_, connectors_json_;
-    std::map<std::uint32_t, stream::StreamSnapshot> streams_told_;
+    std::map<std::uint32_t, SeenStream> streams_seen_;
     Clock::time_point due_at_ = Clock::time_point::max();
     bool everything_ = true;
     bool connectors_due_ = true;

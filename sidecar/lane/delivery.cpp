@@ -31,10 +31,10 @@ Delivery::Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector)
       outbox_(parts.outbox),
       stop_requested_(parts.stop_requested),
       epoch_(parts.epoch),
+      standpoint_(parts.standpoint),
       connector_(connector) {}
 
 Ending Delivery::run() {
-    tables_.clear();
     if (auto trouble = open()) return *trouble;
     while (!stop_requested_)
         if (auto trouble = read_on()) return *trouble;
@@ -51,8 +51,10 @@ Delivery::Trouble Delivery::open() {
         auto stored = cursors_.load();
         if (!stored.is_ok())
             return Ending{Ending::Kind::trouble, LaneState::failed, stored.status().text(), "", 0};
-        cursor = stored.value().cursor;
+        cursor = standpoint_ ? standpoint_->flushed : stored.value().cursor;
     }
+    if (go_on_from(cursor)) return std::nullopt;
+    tables_.clear();
     const Lsn from = resume_lsn(cursor, settings_.start_lsn);
     passed_ = durable_ = flushed_ = settled_ = cursor;
     posted_lsn_ = cursor.end_lsn;
@@ -73,6 +75,19 @@ Delivery::Trouble Delivery::open() {
     });
     outbox_.post(LaneEvent::state);
     return std::nullopt;
+}
+
+/// True if the target is where the delivery before this one left it: nothing has to be read again.
+bool Delivery::go_on_from(const fanout_cursor& cursor) {
+    if (!standpoint_ || cursor.commit_lsn != standpoint_->flushed.commit_lsn) return false;
+    tables_.forget_rows_in_hand();
+    reader_.release();
+    durable_ = flushed_ = cursor;
+    passed_ = settled_ = standpoint_->passed;
+    posted_lsn_ = passed_.end_lsn;
+    log::info("lane goes on behind a void transaction",
+              {{"subscription", settings_.name}, {"from", lsn_text(passed_.end_lsn)}});
+    return true;
 }
 
 Delivery::Trouble Delivery::read_on() {

@@ -30,6 +30,15 @@ struct Ending {
     Oid32 denied_table = 0;
 };
 
+/// Where a delivery stood that ended with `reopen`: part of a transaction was at the target when
+/// the transaction turned out to be void. The target is opened again to forget it; reading goes on
+/// behind the abort, with the same tables. Going back to the cursor would find the void part again,
+/// for ever.
+struct Standpoint {
+    fanout_cursor flushed;  // what the target must have
+    fanout_cursor passed;
+};
+
 /// What a delivery works with; all of it outlives it.
 struct DeliveryParts {
     const LaneSettings& settings;
@@ -40,6 +49,7 @@ struct DeliveryParts {
     LaneOutbox& outbox;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
+    std::optional<Standpoint> standpoint;
 };
 
 class Delivery {
@@ -49,11 +59,14 @@ class Delivery {
     Ending run();
     /// Something became durable: the trouble before it is over.
     bool progressed() const { return progressed_; }
+    /// After an ending with `reopen`: what the next delivery is given.
+    Standpoint standpoint() const { return {flushed_, passed_}; }
 
   private:
     using Trouble = std::optional<Ending>;
 
     Trouble open();
+    bool go_on_from(const fanout_cursor& cursor);
     Trouble read_on();
     Trouble take(const wire::RecordView& record);
     Trouble take_begin(const wire::RecordView& record);
@@ -90,6 +103,7 @@ class Delivery {
     LaneOutbox& outbox_;
     const std::atomic<bool>& stop_requested_;
     const std::uint64_t epoch_;
+    const std::optional<Standpoint> standpoint_;
     host::ConnectorGuard& connector_;
 
     BatchBuilder batch_;

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 
+#include <utility>
+
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
@@ -102,10 +104,11 @@ Ending Lane::attempt(bool& progressed) {
         const std::lock_guard lock(mutex_);
         connected_ = &connector;
     }
-    Delivery delivery(
-        {settings_, journal_, *reader_, cursors_, tables_, outbox_, stop_requested_, epoch_.load()},
-        connector);
+    Delivery delivery({settings_, journal_, *reader_, cursors_, tables_, outbox_, stop_requested_,
+                       epoch_.load(), std::exchange(standpoint_, std::nullopt)},
+                      connector);
     Ending ending = delivery.run();
+    if (ending.kind == Ending::Kind::reopen) standpoint_ = delivery.standpoint();
     progressed = delivery.progressed();
     connector.close();
     const std::lock_guard lock(mutex_);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -64,6 +65,7 @@ class Lane {
     TableCache tables_;
     pacing::Backoff backoff_{kRetryPauseMax};
     std::unique_ptr<journal::JournalReader> reader_;
+    std::optional<Standpoint> standpoint_;  // after a delivery that ended with `reopen`
 
     std::atomic<bool> stop_requested_{false};
     std::atomic<bool> stopping_{false};  // what the connector sees: return soon

@@ -57,6 +57,8 @@ class TableCache {
 
     /// Everything but the counts: before reading from another place.
     void clear();
+    /// What was counted as written and not flushed is void.
+    void forget_rows_in_hand();
 
     std::unordered_map<Oid32, TableCount>& counts() { return counts_; }
 
