@@ -161,6 +161,8 @@ void TargetFile::restore(const Checkpoint* found) {
 }
 
 void TargetFile::append(std::string_view bytes) {
+    // Before writing: our own bytes would hide that somebody cut the file.
+    check_untouched();
     while (!bytes.empty()) {
         const ssize_t written =
             ::pwrite(lines_.get(), bytes.data(), bytes.size(), static_cast<off_t>(end_));
