@@ -21,6 +21,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdarg>
@@ -31,6 +32,7 @@
 #include <string>
 #include <vector>
 
+#include "fanout/base/ids.hpp"
 #include "fanout/ring/handshake.hpp"
 #include "fanout/ring/ring_reader.hpp"
 #include "fanout/wire/record_reader.hpp"
@@ -169,6 +171,12 @@ void try_to_tamper(const Attachment& at) {
                 ftruncate(at.descriptors[ring::kAckSegment], 0) != 0 ? "refused" : "ALLOWED");
 }
 
+std::int64_t now_micros() {
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(since_1970).count() -
+           kPgEpochOffsetSeconds * 1'000'000;
+}
+
 class Dump {
   public:
     explicit Dump(bool quiet) : quiet_(quiet) {}
@@ -176,6 +184,7 @@ class Dump {
     std::map<int, std::uint64_t> counts;
     std::uint64_t durable = 0;  // what may be acknowledged
     std::uint64_t records = 0;
+    std::vector<std::int64_t> delays;  // commit timestamp to here, microseconds
 
     void take(const wire::RecordView& record) {
         ++records;
@@ -191,6 +200,7 @@ class Dump {
                 const auto commit = body.take<wire::CommitBody>();
                 in_transaction_ = false;
                 durable = commit.end_lsn;
+                delays.push_back(now_micros() - commit.commit_time);
                 say("commit lsn=%" PRIu64 " end=%" PRIu64 " changes=%" PRIu64, header.lsn,
                     commit.end_lsn, commit.change_count);
                 break;
@@ -233,6 +243,14 @@ class Dump {
         for (const auto& [kind, count] : counts)
             std::printf(" k%d=%" PRIu64, kind, count);
         std::printf(" durable=%" PRIu64 "\n", durable);
+        if (delays.empty()) return;
+        auto sorted = delays;
+        std::sort(sorted.begin(), sorted.end());
+        const auto at = [&](double share) {
+            return sorted[static_cast<std::size_t>(share * double(sorted.size() - 1))];
+        };
+        std::fprintf(stderr, "delay us p50 %" PRId64 " p90 %" PRId64 " p99 %" PRId64 "\n", at(0.5),
+                     at(0.9), at(0.99));
     }
 
     [[noreturn]] static void fault(const char* text) {
