@@ -79,11 +79,17 @@ bool Syncer::sync_once() {
     {
         const std::lock_guard lock(mutex_);
         failure_ = status;
+    }
+    // Before sync_now() returns: who waited for it may count on the listener having been told.
+    {
+        const std::lock_guard lock(listener_mutex_);
+        if (listener_) listener_(catalog_.durable_end_lsn.load(std::memory_order_acquire));
+    }
+    {
+        const std::lock_guard lock(mutex_);
         answered_ = asked;
     }
     done_.notify_all();
-    const std::lock_guard lock(listener_mutex_);
-    if (listener_) listener_(catalog_.durable_end_lsn.load(std::memory_order_acquire));
     return status.is_ok();
 }
 
