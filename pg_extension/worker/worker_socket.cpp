@@ -21,6 +21,7 @@ namespace {
 
 constexpr const char* kFilePrefix = ".pg_fanout.";
 constexpr long kHelloTimeoutMs = 5000;
+constexpr long kStrangerTimeoutMs = 200;
 constexpr int kBacklog = 8;
 
 char file_to_remove[kSocketPathBytes];
@@ -136,26 +137,42 @@ bool wait_readable(int socket, TimestampTz until) {
     }
 }
 
-bool greets_rightly(int connection, const char* token, TimestampTz until) {
-    using ring::HandshakeStatus;
+/// False if the peer said nothing in time or something else.
+bool read_hello(int connection, ring::Hello* hello, TimestampTz until) {
+    if (!wait_readable(connection, until)) return false;
+    const ssize_t got = recv(connection, hello, sizeof *hello, MSG_DONTWAIT | MSG_TRUNC);
+    if (got == static_cast<ssize_t>(sizeof *hello) && hello->magic == ring::kHelloMagic)
+        return true;
+    if (got > 0) {
+        refuse(connection, ring::HandshakeStatus::bad_packet, "the packet is not a hello");
+    }
+    return false;
+}
+
+bool user_is_let_in(int connection) {
     ucred peer{};
     socklen_t size = sizeof peer;
-    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-        !user_is_allowed(peer.uid)) {
-        refuse(connection, HandshakeStatus::peer_not_allowed,
-               psprintf("operating system user %u may not attach; add its name to "
-                        "fanout.allowed_users and reload",
-                        static_cast<unsigned>(peer.uid)));
-        return false;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+        user_is_allowed(peer.uid)) {
+        return true;
     }
+    // Its hello is taken first: an answer before it would meet a peer that is still sending.
+    ring::Hello ignored{};
+    (void)read_hello(connection, &ignored,
+                     TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kStrangerTimeoutMs));
+    refuse(connection, ring::HandshakeStatus::peer_not_allowed,
+           psprintf("operating system user %u may not attach; add its name to "
+                    "fanout.allowed_users and reload",
+                    static_cast<unsigned>(peer.uid)));
+    return false;
+}
+
+bool greets_rightly(int connection, const char* token, TimestampTz until) {
+    using ring::HandshakeStatus;
+    if (!user_is_let_in(connection)) return false;
     const TimestampTz limit = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kHelloTimeoutMs);
-    if (!wait_readable(connection, Min(limit, until))) return false;
     ring::Hello hello{};
-    const ssize_t got = recv(connection, &hello, sizeof hello, MSG_DONTWAIT | MSG_TRUNC);
-    if (got != static_cast<ssize_t>(sizeof hello) || hello.magic != ring::kHelloMagic) {
-        if (got > 0) refuse(connection, HandshakeStatus::bad_packet, "the packet is not a hello");
-        return false;
-    }
+    if (!read_hello(connection, &hello, Min(limit, until))) return false;
     if (!token_is_right(token, hello.token)) {
         refuse(connection, HandshakeStatus::bad_token, "the token is not the one of this worker");
         return false;
