@@ -143,7 +143,7 @@ Delivery::Trouble Delivery::deliver() {
 }
 
 Delivery::Trouble Delivery::write(const fanout_batch& batch) {
-    if (caught_up_) publish(false);
+    if (waiting_) publish(false);
     if (auto outcome = connector_.write(batch); !outcome.ok()) return failed_call("write", outcome);
     Oid32 last = 0;
     TableCount* count = nullptr;
@@ -197,18 +197,19 @@ Delivery::Trouble Delivery::settle() {
         if (auto trouble = flush()) return trouble;
         if (auto trouble = save_cursor()) return trouble;
     }
-    if (!batch_.in_transaction() && (!caught_up_ || passed_.end_lsn != posted_lsn_)) publish(true);
+    if (!waiting_ || passed_.end_lsn != posted_lsn_) publish(true);
     return save_cursor_if_due();
 }
 
 /// Brings the board up to date and tells the reporter if it is worth a report.
-void Delivery::publish(bool caught_up) {
-    const bool turned = caught_up != caught_up_;
-    caught_up_ = caught_up;
+void Delivery::publish(bool waiting) {
+    const bool turned = waiting != waiting_;
+    waiting_ = waiting;
     if (!batch_.has_complete()) settled_ = passed_;
     outbox_.update([&](LaneSnapshot& board) {
         board.cursor = settled_;
-        board.caught_up = caught_up;
+        board.waiting = waiting;
+        board.caught_up = waiting && !batch_.in_transaction();
         board.rows_read = board.rows_delivered + board.rows_filtered + rows_in_hand_;
     });
     const bool moved_far = passed_.end_lsn - posted_lsn_ >= kIdleReportBytes;

@@ -89,7 +89,7 @@ class Delivery {
     Ending leave();
     void wait_for_data();
     void release_if_empty();
-    void publish(bool caught_up);
+    void publish(bool waiting);
 
     Trouble denied(const CachedTable& table);
     bool is_wanted(const CachedTable& table) const;
@@ -118,7 +118,7 @@ class Delivery {
     std::uint64_t rows_in_hand_ = 0;  // read, not flushed
     std::uint64_t rows_written_ = 0;  // of those, at the connector
     std::uint64_t transactions_written_ = 0;
-    bool caught_up_ = false;
+    bool waiting_ = false;  // for the journal to grow
     bool progressed_ = false;
     std::chrono::steady_clock::time_point saved_at_{};
 };

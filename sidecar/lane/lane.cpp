@@ -120,7 +120,7 @@ void Lane::show(const Ending& ending) {
     denied_table_ = ending.denied_table;
     outbox_.update([&](LaneSnapshot& board) {
         board.state = ending.state;
-        board.caught_up = false;
+        board.waiting = board.caught_up = false;
         board.last_error = ending.message;
         board.last_error_hint = ending.hint;
         board.last_error_at = std::chrono::system_clock::now();
