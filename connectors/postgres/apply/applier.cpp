@@ -188,30 +188,38 @@ void Applier::send_step(const Step& step, std::size_t tag) {
         next = send_chunk(step, next, tag);
 }
 
-ArrayStatement& Applier::choose_statement(const Step& step, std::size_t first, std::size_t last) {
+RowStatement& Applier::choose_statement(const Step& step, std::size_t first, std::size_t last) {
+    TablePlan& plan = *step.plan;
+    const bool matches = step.kind == StepKind::update_match || step.kind == StepKind::remove_match;
+    StatementSet& set = last - first == 1 && !matches ? plan.one : plan.many;
     if (step.kind == StepKind::update)
         for (std::size_t i = first; i < last; ++i)
-            if (leaves_unchanged(*step.plan, step.rows[i])) return step.plan->update_masked;
-    return step.plan->statements[static_cast<std::size_t>(step.kind)];
+            if (leaves_unchanged(plan, step.rows[i])) return set.update_masked;
+    return set.by_kind[static_cast<std::size_t>(step.kind)];
 }
 
 // Sends rows from `first` on, as many as one statement takes; returns the next one.
 std::size_t Applier::send_chunk(const Step& step, std::size_t first, std::size_t tag) {
     const std::size_t last = std::min(step.rows.size(), first + kStatementRows);
-    ArrayStatement& use = choose_statement(step, first, last);
+    RowStatement& use = choose_statement(step, first, last);
     if (use.statement.sql.empty()) return last;  // an update without a column to set
-    parameters_.reset(use.parameters.size());
+    parameters_.reset(use.parameters.size(), use.arrays);
     for (std::size_t i = 0; i < use.parameters.size(); ++i)
         parameters_.set_type(i, element_oid(*step.plan, use.parameters[i]));
     std::size_t next = first;
     while (next < last && parameters_.bytes() < kStatementBytes)
         append_row(use, *step.plan, step.rows[next++]);
     const std::size_t rows = next - first;
-    pipeline_.send(use.statement, parameters_.finish(rows), expected_rows(step, rows), tag);
+    parameters_.finish(rows);
+    binary_.clear();
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+        binary_.push_back(parameters_.is_null(i) ? BinaryParameter{}
+                                                 : BinaryParameter(parameters_.value(i)));
+    pipeline_.send(use.statement, binary_, expected_rows(step, rows), tag);
     return next;
 }
 
-void Applier::append_row(const ArrayStatement& use, const TablePlan& plan, const PlannedRow& row) {
+void Applier::append_row(const RowStatement& use, const TablePlan& plan, const PlannedRow& row) {
     using From = ParameterSource::From;
     for (std::size_t i = 0; i < use.parameters.size(); ++i) {
         const ParameterSource& source = use.parameters[i];

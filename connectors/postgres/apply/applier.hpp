@@ -12,8 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "postgres/apply/array_parameters.hpp"
 #include "postgres/apply/group_planner.hpp"
+#include "postgres/apply/statement_parameters.hpp"
 #include "postgres/apply/table_plan.hpp"
 #include "postgres/link/pipeline.hpp"
 #include "postgres/target/cursor_table.hpp"
@@ -43,8 +43,8 @@ class Applier {
     void undo_scope();
     void send_step(const Step& step, std::size_t tag);
     std::size_t send_chunk(const Step& step, std::size_t first, std::size_t tag);
-    ArrayStatement& choose_statement(const Step& step, std::size_t first, std::size_t last);
-    void append_row(const ArrayStatement& use, const TablePlan& plan, const PlannedRow& row);
+    RowStatement& choose_statement(const Step& step, std::size_t first, std::size_t last);
+    void append_row(const RowStatement& use, const TablePlan& plan, const PlannedRow& row);
     std::int64_t expected_rows(const Step& step, std::size_t rows) const;
     [[noreturn]] void throw_failure(const PipelineFailure& failure,
                                     const std::vector<Step>& steps) const;
@@ -53,7 +53,8 @@ class Applier {
     Pipeline& pipeline_;
     ApplyOptions options_;
     GroupPlanner planner_;
-    ArrayParameters parameters_;
+    StatementParameters parameters_;
+    std::vector<BinaryParameter> binary_;
     std::unordered_map<std::uint32_t, std::shared_ptr<TablePlan>> plans_;  // by source OID
     std::vector<std::shared_ptr<TablePlan>> retired_;  // shapes that ended inside this batch
     std::unordered_map<const fanout_table*, TablePlan*> bound_;  // of the current batch

@@ -13,16 +13,21 @@ constexpr Oid kBoolArrayOid = 1000;
 
 class StatementBuilder {
   public:
-    explicit StatementBuilder(const TablePlan& plan) : plan_(plan) {}
+    StatementBuilder(const TablePlan& plan, bool arrays) : plan_(plan) { out_.arrays = arrays; }
 
-    /// "unnest($n)::type" for one more parameter.
+    /// "unnest($n)::type", or "$n::type", for one more parameter.
     std::string element(From from, std::size_t column) {
         const PlanColumn& shape = plan_.columns[column];
         out_.parameters.push_back({from, column});
         const bool mask = from == From::changed_mask;
+        const std::string number = "$" + std::to_string(out_.parameters.size());
+        const std::string cast = mask ? std::string() : shape.cast;
+        if (!out_.arrays) {
+            out_.statement.types.push_back(mask ? kit::type_oid::kBool : shape.form.element_oid);
+            return number + cast;
+        }
         out_.statement.types.push_back(mask ? kBoolArrayOid : shape.array_oid);
-        return "unnest($" + std::to_string(out_.parameters.size()) + ")" +
-               (mask ? std::string() : shape.cast);
+        return "unnest(" + number + ")" + cast;
     }
 
     /// Adds "element AS alias" to the list of the row source.
@@ -37,14 +42,14 @@ class StatementBuilder {
 
     const std::string& row_source() const { return row_source_; }
 
-    ArrayStatement finish(std::string sql) {
+    RowStatement finish(std::string sql) {
         out_.statement.sql = std::move(sql);
         return std::move(out_);
     }
 
   private:
     const TablePlan& plan_;
-    ArrayStatement out_;
+    RowStatement out_;
     std::string row_source_;
 };
 
@@ -53,8 +58,8 @@ void add(std::string& list, const std::string& item, const char* separator = ", 
     list += item;
 }
 
-ArrayStatement make_insert(const TablePlan& plan) {
-    StatementBuilder builder(plan);
+RowStatement make_insert(const TablePlan& plan, bool arrays) {
+    StatementBuilder builder(plan, arrays);
     std::string names, values;
     bool identity = false;
     for (std::size_t i = 0; i < plan.columns.size(); ++i) {
@@ -98,8 +103,8 @@ std::string key_condition(const TablePlan& plan, StatementBuilder& builder) {
     return condition;
 }
 
-ArrayStatement make_update(const TablePlan& plan, bool keys, bool masks) {
-    StatementBuilder builder(plan);
+RowStatement make_update(const TablePlan& plan, bool keys, bool masks, bool arrays) {
+    StatementBuilder builder(plan, arrays);
     const std::string condition = key_condition(plan, builder);
     const std::string sets = set_list(plan, builder, keys, masks);
     if (sets.empty()) return {};
@@ -107,8 +112,8 @@ ArrayStatement make_update(const TablePlan& plan, bool keys, bool masks) {
                           builder.row_source() + ") AS x WHERE " + condition);
 }
 
-ArrayStatement make_remove(const TablePlan& plan) {
-    StatementBuilder builder(plan);
+RowStatement make_remove(const TablePlan& plan, bool arrays) {
+    StatementBuilder builder(plan, arrays);
     const std::string condition = key_condition(plan, builder);
     return builder.finish("DELETE FROM " + plan.reference + " AS t USING (SELECT " +
                           builder.row_source() + ") AS x WHERE " + condition);
@@ -150,8 +155,8 @@ void match_sources(const TablePlan& plan, StatementBuilder& builder) {
         builder.source(From::old_image, i, 'k');
 }
 
-ArrayStatement make_update_match(const TablePlan& plan) {
-    StatementBuilder builder(plan);
+RowStatement make_update_match(const TablePlan& plan) {
+    StatementBuilder builder(plan, true);
     match_sources(plan, builder);
     std::string sets;
     for (std::size_t i = 0; i < plan.columns.size(); ++i) {
@@ -164,8 +169,8 @@ ArrayStatement make_update_match(const TablePlan& plan) {
                           sets + kMatched);
 }
 
-ArrayStatement make_remove_match(const TablePlan& plan) {
-    StatementBuilder builder(plan);
+RowStatement make_remove_match(const TablePlan& plan) {
+    StatementBuilder builder(plan, true);
     match_sources(plan, builder);
     std::string matched = kMatched;
     matched.replace(0, 5, " USING");
@@ -173,23 +178,28 @@ ArrayStatement make_remove_match(const TablePlan& plan) {
                           matched);
 }
 
-}  // namespace
-
-void make_statements(TablePlan& plan) {
-    const auto at = [&](StepKind kind) -> ArrayStatement& {
-        return plan.statements[static_cast<std::size_t>(kind)];
+void make_set(const TablePlan& plan, bool arrays, StatementSet& set) {
+    const auto at = [&](StepKind kind) -> RowStatement& {
+        return set.by_kind[static_cast<std::size_t>(kind)];
     };
-    at(StepKind::insert) = make_insert(plan);
+    at(StepKind::insert) = make_insert(plan, arrays);
     if (!plan.key.empty()) {
-        at(StepKind::update) = make_update(plan, false, false);
-        plan.update_masked = make_update(plan, false, true);
-        at(StepKind::update_key) = make_update(plan, true, true);
-        at(StepKind::remove) = make_remove(plan);
+        at(StepKind::update) = make_update(plan, false, false, arrays);
+        set.update_masked = make_update(plan, false, true, arrays);
+        at(StepKind::update_key) = make_update(plan, true, true, arrays);
+        at(StepKind::remove) = make_remove(plan, arrays);
     }
-    if (plan.match_whole_row) {
+    if (plan.match_whole_row && arrays) {
         at(StepKind::update_match) = make_update_match(plan);
         at(StepKind::remove_match) = make_remove_match(plan);
     }
+}
+
+}  // namespace
+
+void make_statements(TablePlan& plan) {
+    make_set(plan, true, plan.many);
+    make_set(plan, false, plan.one);
 }
 
 std::string truncate_sql(const std::vector<const TablePlan*>& plans, unsigned flags) {

@@ -1,5 +1,5 @@
-// The array statements of one table. Every statement takes one array per parameter and applies as
-// many rows as the arrays are long; one row is an array of one.
+// The statements of one table. Those for many rows take one array per parameter and apply as many
+// rows as the arrays are long; those for one row take its values and start faster.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace fanout::postgres {
 
-/// Fills plan.statements and plan.update_masked.
+/// Fills plan.many and plan.one.
 void make_statements(TablePlan& plan);
 
 /// TRUNCATE of all of them in one statement. `flags` are FANOUT_TRUNCATE_*.

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "fanout/connector/abi.h"
-#include "postgres/apply/array_parameters.hpp"
+#include "postgres/apply/statement_parameters.hpp"
 #include "postgres/link/pipeline.hpp"
 #include "postgres/target/target_catalog.hpp"
 
@@ -50,16 +50,23 @@ struct PlanColumn {
     bool plain_equality = false;
 };
 
-/// One parameter of an array statement: which image and column it is filled from.
+/// One parameter of a statement: which image and column it is filled from.
 struct ParameterSource {
     enum class From : std::uint8_t { old_image, new_image, changed_mask };
     From from;
     std::size_t column;  // in TablePlan::columns
 };
 
-struct ArrayStatement {
+struct RowStatement {
     Statement statement;
     std::vector<ParameterSource> parameters;
+    bool arrays = true;
+};
+
+/// A table's statements for one number of rows: many (arrays) or one.
+struct StatementSet {
+    std::array<RowStatement, kStepKinds> by_kind;  // [StepKind]
+    RowStatement update_masked;                    // as update, for rows with unchanged columns
 };
 
 struct TablePlan {
@@ -78,8 +85,7 @@ struct TablePlan {
     bool extra_columns = false;     // the target has columns the source lacks
     bool deletes_may_miss = false;  // the target's own foreign keys delete rows before we do
     unsigned failed_regroupings = 0;
-    std::array<ArrayStatement, kStepKinds> statements;  // [StepKind]
-    ArrayStatement update_masked;  // as update, for rows with unchanged columns
+    StatementSet many, one;  // `one` has none for rows without a key
 };
 
 /// Throws FANOUT_FATAL naming what the target lacks.

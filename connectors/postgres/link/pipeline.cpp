@@ -58,7 +58,7 @@ void Pipeline::send_text(Statement& statement, const std::vector<TextParameter>&
     queued({nullptr, kAnyRows, tag}, 0);
 }
 
-void Pipeline::send(Statement& statement, const std::vector<std::string>& parameters,
+void Pipeline::send(Statement& statement, const std::vector<BinaryParameter>& parameters,
                     std::int64_t expected_rows, std::size_t tag) {
     prepare(statement, tag);
     values_.clear();

@@ -9,6 +9,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "postgres/link/session.hpp"
@@ -22,6 +23,9 @@ struct Statement {
     std::string name;        // given by the pipeline when it is first used
     bool prepared = false;
 };
+
+/// A parameter in binary form; without data it is NULL.
+using BinaryParameter = std::string_view;
 
 /// The first thing that went wrong since the last sync.
 struct PipelineFailure {
@@ -44,7 +48,7 @@ class Pipeline {
     void send(const std::string& sql, const std::vector<TextParameter>& parameters,
               std::int64_t expected_rows, std::size_t tag);
     /// Queues a prepared statement, its parameters in binary form. Prepares it when needed.
-    void send(Statement& statement, const std::vector<std::string>& parameters,
+    void send(Statement& statement, const std::vector<BinaryParameter>& parameters,
               std::int64_t expected_rows, std::size_t tag);
     /// Queues a prepared statement, its parameters as text.
     void send_text(Statement& statement, const std::vector<TextParameter>& parameters,

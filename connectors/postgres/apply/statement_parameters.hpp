@@ -1,5 +1,6 @@
-// The parameters of one array statement: per parameter a one-dimensional array in binary form, one
-// element per row. Buffers are reused from statement to statement. Lane's thread.
+// The parameters of one statement in binary form: for many rows, each is a one-dimensional array
+// with an element per row; for one row, the value itself. Buffers are reused from statement to
+// statement. Lane's thread.
 #pragma once
 
 #include <cstddef>
@@ -18,22 +19,28 @@ struct ElementForm {
     std::uint32_t element_oid = 0;
 };
 
-class ArrayParameters {
+class StatementParameters {
   public:
-    /// Starts over with `count` parameters.
-    void reset(std::size_t count);
+    /// Starts over with `count` parameters: arrays, or values of one row.
+    void reset(std::size_t count, bool arrays);
     void set_type(std::size_t parameter, std::uint32_t element_oid);
     /// A value in state FANOUT_PRESENT; any other state is a NULL element.
     void append(std::size_t parameter, const ElementForm& form, const fanout_value& value);
     void append_bool(std::size_t parameter, bool value);
-    /// Completes the headers. The strings stay valid until the next reset.
-    const std::vector<std::string>& finish(std::size_t rows);
+    /// Completes the arrays' headers.
+    void finish(std::size_t rows);
     std::size_t bytes() const { return bytes_; }
+
+    std::size_t size() const { return buffers_.size(); }
+    const std::string& value(std::size_t parameter) const { return buffers_[parameter]; }
+    /// Only a value can be NULL; an array is there even if all its elements are NULL.
+    bool is_null(std::size_t parameter) const { return !arrays_ && has_null_[parameter]; }
 
   private:
     std::vector<std::string> buffers_;
     std::vector<bool> has_null_;
     std::size_t bytes_ = 0;
+    bool arrays_ = true;
 };
 
 }  // namespace fanout::postgres
