@@ -197,7 +197,7 @@ class Postgres(Case):
         stage.tables.append("public.t")
         stage.daemon.start()
         stage.subscribe("postgres", ["public.t"], target_options={
-            "dsn": dsn, "password": "${file:" + secret + "}"})
+            "dsn": dsn + " password=${file:" + secret + "}"})
         stage.shop.run("INSERT INTO t VALUES (1, 'a')")
         row = stage.wait_state("postgres", "retrying", "failed", seconds=10)
         self.assertIn("password", row["last_error"])

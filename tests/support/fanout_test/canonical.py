@@ -1,7 +1,8 @@
 """One spelling per value, so that sides with different types can be compared exactly.
 
 The source's side is PostgreSQL's own text under pinned settings. What a target cannot hold apart is
-folded here, and only here: -0 and 0 of floating point; the JSON text's white space and key order.
+folded here, and only here: -0 and 0 of floating point; the JSON text's white space and key order;
+the blanks that fill up character(n), which PostgreSQL itself leaves out of its text.
 """
 import base64
 import hashlib
@@ -67,6 +68,8 @@ def canonical(type_name, value):
         return _bytes(value)
     if base in ("json", "jsonb"):
         return _json(value)
+    if base == "character":
+        return value.rstrip(" ")
     if base.startswith("timestamp"):
         return _moment(str(value))
     return str(value)

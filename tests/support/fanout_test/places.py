@@ -4,6 +4,7 @@ Nothing here needs the clone to be readable by the user the servers run as: what
 copied to a folder of their own under /tmp (or $FANOUT_TEST_TMP).
 """
 import atexit
+import fcntl
 import hashlib
 import os
 import pwd
@@ -88,6 +89,14 @@ def as_server(command, death_signal=None):
     return (prefix if len(prefix) > 1 else []) + command
 
 
+def _text_of(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
 def cluster_template():
     """A freshly made data directory, to be copied: five times faster than initdb."""
     template = os.path.join(_cache(), "template")
@@ -96,9 +105,8 @@ def cluster_template():
                              stdout=subprocess.PIPE, text=True).stdout
     lock = os.open(os.path.join(_cache(), "template.lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        import fcntl
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(marker) and open(marker, encoding="utf-8").read() == version:
+        if _text_of(marker) == version:
             return os.path.join(template, "data")
         shutil.rmtree(template, ignore_errors=True)
         give_to_server(own_folder(template))

@@ -9,6 +9,10 @@ import time
 import psycopg2
 
 
+# A lost connection comes as any of these; as a plain DatabaseError without SQLSTATE, too.
+BROKEN = (psycopg2.DatabaseError, psycopg2.InterfaceError)
+
+
 class Traffic(threading.Thread):
     def __init__(self, database, generator, per_second=None, name="traffic"):
         super().__init__(daemon=True, name=name)
@@ -27,7 +31,10 @@ class Traffic(threading.Thread):
                 if connection is None:
                     connection = self.database.connect(autocommit=False, connect_timeout=5)
                 self._one(connection)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            except BROKEN as error:
+                if error.pgcode and not isinstance(error, psycopg2.OperationalError):
+                    self.error = error
+                    break
                 self.broken += 1
                 connection = None
                 self._stop_asked.wait(0.1)
@@ -44,9 +51,7 @@ class Traffic(threading.Thread):
         with connection.cursor() as cursor:
             try:
                 done = self.generator.step(cursor)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                raise
-            except (psycopg2.IntegrityError, psycopg2.errors.SerializationFailure):
+            except psycopg2.IntegrityError:
                 # After a broken connection the generator may believe in rows that were lost.
                 connection.rollback()
                 self.rolled_back += 1
