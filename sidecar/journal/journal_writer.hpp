@@ -9,8 +9,8 @@
 #include <string>
 
 #include "fanout/base/status.hpp"
-#include "sidecar/journal/relation_table.hpp"
 #include "sidecar/journal/segment_catalog.hpp"
+#include "sidecar/journal/stream_state.hpp"
 
 namespace fanout::journal {
 

@@ -12,8 +12,8 @@
 
 #include "fanout/base/status.hpp"
 #include "sidecar/journal/journal.hpp"
-#include "sidecar/journal/relation_table.hpp"
 #include "sidecar/journal/segment_catalog.hpp"
+#include "sidecar/journal/stream_state.hpp"
 
 namespace fanout::journal {
 

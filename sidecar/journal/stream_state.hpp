@@ -1,6 +1,7 @@
 // Where a stream of records stands: what is complete, what is open, which record may come next.
 //
-// Plain data, copied by whoever wants to look ahead. The grammar it checks (a * is "any number"):
+// StreamState is plain data, copied by whoever wants to look ahead. The grammar it checks (a * is
+// "any number"):
 //
 //   stream       (transaction | keepalive | message outside a transaction | relation)*
 //   transaction  begin (relation | row | truncate | transactional message)*
@@ -13,6 +14,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/wire/record_reader.hpp"
@@ -50,5 +53,23 @@ struct StreamState {
     const char* commit(const wire::RecordView& record);
 };
 static_assert(sizeof(StreamState) == 72);
+
+/// The relation records in force: the last one of every table, in the very bytes that came. Drain
+/// thread only. Becomes the preamble of each new segment, so that a lane can begin there; grows
+/// with the number of tables, never with the number of records.
+class RelationTable {
+  public:
+    /// Takes a relation record, or the next piece of one (whose order was checked already).
+    void learn(wire::Bytes record);
+
+    void clear();
+
+    /// All of them, one behind the other.
+    std::vector<std::uint8_t> preamble() const;
+
+  private:
+    std::map<Oid32, std::vector<std::uint8_t>> in_force_;
+    std::vector<std::uint8_t> arriving_;  // pieces of the one that is not complete yet
+};
 
 }  // namespace fanout::journal

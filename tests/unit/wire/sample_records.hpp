@@ -11,6 +11,44 @@ namespace fanout::testing {
 
 using NamedRecord = std::pair<std::string, std::vector<std::uint8_t>>;
 
+inline void sample_row(wire::RecordWriter& out, wire::OldImage old) {
+    out.put(wire::RowBody{16400, 2, static_cast<std::uint8_t>(old), {}});
+}
+
+/// Every tag but `absent`.
+inline void sample_image(wire::RecordWriter& out) {
+    const std::int32_t id = 42;
+    out.put_fixed(&id, sizeof id);
+    out.put_sized("naïve", 6);
+    out.put_tag(wire::Tag::null);
+    out.put_tag(wire::Tag::unchanged);
+}
+
+inline void sample_key(wire::RecordWriter& out) {
+    const std::int32_t id = 41;
+    out.put_fixed(&id, sizeof id);
+    for (int i = 0; i < 3; ++i)
+        out.put_tag(wire::Tag::absent);
+}
+
+inline void sample_relation(wire::RecordWriter& out) {
+    using wire::ValueClass;
+    out.put(wire::RelationBody{16400, 2, 'd', 'r', 2, 2, 1});
+    out.put_text("public");
+    out.put_text("My Orders");
+    const auto column = [&](Oid32 type, ValueClass value_class, std::uint8_t flags,
+                            std::uint16_t width, const char* name, const char* type_name) {
+        out.put(
+            wire::ColumnBody{type, -1, 1, static_cast<std::uint8_t>(value_class), flags, width, 0});
+        out.put_text(name);
+        out.put_text(type_name);
+    };
+    column(23, ValueClass::fixed, wire::kColumnKey | wire::kColumnPrimaryKey, 4, "id", "integer");
+    column(1700, ValueClass::numeric, 0, 0, "total", "numeric(10,2)");
+    for (const std::uint32_t subscription : {7U, 9U, 11U})
+        out.put(subscription);
+}
+
 inline std::vector<NamedRecord> sample_records() {
     using wire::Kind;
     using wire::RecordWriter;
@@ -22,22 +60,6 @@ inline std::vector<NamedRecord> sample_records() {
         stream.put(kind, flags, lsn, index, body);
         all.emplace_back(name, stream.bytes);
     };
-    const auto row = [](RecordWriter& out, wire::OldImage old) {
-        out.put(wire::RowBody{16400, 2, static_cast<std::uint8_t>(old), {}});
-    };
-    const auto whole_image = [](RecordWriter& out) {
-        const std::int32_t id = 42;
-        out.put_fixed(&id, sizeof id);
-        out.put_sized("naïve", 6);
-        out.put_tag(wire::Tag::null);
-        out.put_tag(wire::Tag::unchanged);
-    };
-    const auto key_image = [](RecordWriter& out) {
-        const std::int32_t id = 41;
-        out.put_fixed(&id, sizeof id);
-        for (int i = 0; i < 3; ++i)
-            out.put_tag(wire::Tag::absent);
-    };
     add("begin", Kind::begin, 0, kLsn, 0, [](auto& out) {
         out.put(wire::BeginBody{0x16B374D878, 700'000'000'123'456, 741, 5});
     });
@@ -45,36 +67,19 @@ inline std::vector<NamedRecord> sample_records() {
         out.put(wire::CommitBody{0x16B374D878, 700'000'000'123'456, 6});
     });
     add("abort", Kind::abort, 0, kLsn, 0, [](auto&) {});
-    add("relation", Kind::relation, 0, kLsn, 0, [](RecordWriter& out) {
-        using wire::ValueClass;
-        out.put(wire::RelationBody{16400, 2, 'd', 'r', 2, 2, 1});
-        out.put_text("public");
-        out.put_text("My Orders");
-        const auto column = [&](Oid32 type, ValueClass value_class, std::uint8_t flags,
-                                std::uint16_t width, const char* name, const char* type_name) {
-            out.put(wire::ColumnBody{type, -1, 1, static_cast<std::uint8_t>(value_class), flags,
-                                     width, 0});
-            out.put_text(name);
-            out.put_text(type_name);
-        };
-        column(23, ValueClass::fixed, wire::kColumnKey | wire::kColumnPrimaryKey, 4, "id",
-               "integer");
-        column(1700, ValueClass::numeric, 0, 0, "total", "numeric(10,2)");
-        for (const std::uint32_t subscription : {7U, 9U, 11U})
-            out.put(subscription);
-    });
+    add("relation", Kind::relation, 0, kLsn, 0, sample_relation);
     add("insert", Kind::insert, 0, kLsn, 1, [&](RecordWriter& out) {
-        row(out, wire::OldImage::none);
-        whole_image(out);
+        sample_row(out, wire::OldImage::none);
+        sample_image(out);
     });
     add("update", Kind::update, 0, kLsn, 2, [&](RecordWriter& out) {
-        row(out, wire::OldImage::key);
-        key_image(out);
-        whole_image(out);
+        sample_row(out, wire::OldImage::key);
+        sample_key(out);
+        sample_image(out);
     });
     add("remove", Kind::remove, 0, kLsn, 3, [&](RecordWriter& out) {
-        row(out, wire::OldImage::full);
-        whole_image(out);
+        sample_row(out, wire::OldImage::full);
+        sample_image(out);
     });
     add("truncate", Kind::truncate, wire::kFlagCascade | wire::kFlagRestartIdentity, kLsn, 4,
         [](RecordWriter& out) {
