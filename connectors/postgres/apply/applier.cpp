@@ -262,9 +262,16 @@ void Applier::throw_failure(const PipelineFailure& failure, const std::vector<St
             ? describe(step, row)
             : std::string(kOperation[static_cast<std::size_t>(step.kind)]) + " " + step.plan->name;
     if (failure.error) throw_error(*failure.error, what, row.at);
+    const std::string where = what + " at " + lsn_text(row.at.commit_lsn);
+    if (step.kind == StepKind::insert)
+        throw ConnectorError(FANOUT_REJECT, where + ": the target did not keep the row",
+                             "A trigger or rule of the target's table turns rows away: disable it, "
+                             "or set \"session_replication_role\": \"replica\" in the target's "
+                             "options.",
+                             row.at);
     throw ConnectorError(
         FANOUT_REJECT,
-        what + " at " + lsn_text(row.at.commit_lsn) + ": the target has " +
+        where + ": the target has " +
             (failure.rows == 0 ? "no such row" : std::to_string(failure.rows) + " such rows"),
         "The target's table was changed by something else, or did not have the row when the "
         "subscription began. Put the row there, or set \"missing_rows\": \"skip\" in the target's "

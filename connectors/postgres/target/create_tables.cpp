@@ -43,13 +43,13 @@ void create_table(Session& link, const fanout_table& table) {
     const std::string doing = "cannot create table " + name + " in the target";
     const ResultPtr schema = link.query("SELECT FROM pg_namespace WHERE nspname = $1",
                                         {std::string(view(table.schema))}, doing);
-    link.execute(
-        "BEGIN; SELECT pg_advisory_xact_lock(7236283114);" +
-            (PQntuples(schema.get()) > 0 ? std::string()
-                                         : "CREATE SCHEMA IF NOT EXISTS " +
-                                               kit::quote_identifier(view(table.schema)) + ";") +
-            create_table_sql(table) + ";COMMIT",
-        doing);
+    std::string sql = "SELECT pg_advisory_xact_lock(7236283114);";
+    if (PQntuples(schema.get()) == 0)
+        sql += "CREATE SCHEMA IF NOT EXISTS " + kit::quote_identifier(view(table.schema)) + ";";
+    sql += create_table_sql(table);
+    // Inside a group the table comes and goes with it: its COMMIT is for the cursor to give.
+    if (PQtransactionStatus(link.connection()) == PQTRANS_IDLE) sql = "BEGIN;" + sql + ";COMMIT";
+    link.execute(sql, doing);
     link.log(FANOUT_LOG_INFO, "created table " + name + " in the target");
 }
 

@@ -1,7 +1,7 @@
 // Makes a table in the target that a source's rows fit into: columns, NOT NULL, primary key.
 //
 // No defaults, checks, indexes or foreign keys: the source has enforced them already. Lane's
-// thread; its own transaction.
+// thread; in the open transaction, or one of its own.
 #pragma once
 
 #include "fanout/connector/abi.h"

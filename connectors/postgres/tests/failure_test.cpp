@@ -170,6 +170,46 @@ TEST_F(FailureTest, AFailureInALaterWriteOfAGroupKeepsTheEarlierOnes) {
     EXPECT_EQ(target->rows("SELECT * FROM u ORDER BY 1"), (Lines{"1|10", "2|20", "3|30"}));
 }
 
+TEST_F(FailureTest, ATableMadeInsideAGroupCommitsNothing) {
+    source->run("CREATE TABLE late (id int PRIMARY KEY, v text)");
+    const SourceTable late(*source, "public", "late");
+    open();
+    Feed feed;
+    feed.begin().insert(*table, rows[0]);
+    feed.commit();
+    connector->write(feed.batch());
+    Feed next(0x5000);
+    next.begin().insert(late, rows[1]);
+    const auto cursor = next.commit();
+    connector->write(next.batch());
+    EXPECT_EQ(ids(), Lines{});
+    connector->close();
+    EXPECT_EQ(open().commit_lsn, 0U);
+    EXPECT_EQ(ids(), Lines{});
+    connector->write(feed.batch());
+    connector->write(next.batch());
+    connector->flush(cursor);
+    EXPECT_EQ(ids(), Lines{"1"});
+    EXPECT_EQ(target->rows("SELECT id FROM late"), Lines{"2"});
+}
+
+TEST_F(FailureTest, ARowThatATriggerTurnsAwayIsNamed) {
+    target->run(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END "
+        "$$; CREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no()");
+    open();
+    Feed feed;
+    feed.begin().insert(*table, rows[0]);
+    feed.commit();
+    const auto found = outcome_of([&] { connector->write(feed.batch()); });
+    EXPECT_EQ(found.first, FANOUT_REJECT);
+    EXPECT_NE(found.second.find("did not keep the row"), std::string::npos) << found.second;
+    connector->close();
+    connector = make_connector("error", "replica");
+    open();
+    connector->write(feed.batch());
+}
+
 TEST_F(FailureTest, WhatTheTargetLacksIsNamed) {
     target->run("DROP TABLE t");
     open(false);
