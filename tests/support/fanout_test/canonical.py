@@ -2,7 +2,7 @@
 
 The source's side is PostgreSQL's own text under pinned settings. What a target cannot hold apart is
 folded here, and only here: -0 and 0 of floating point; the JSON text's white space and key order;
-the blanks that fill up character(n), which PostgreSQL itself leaves out of its text.
+the JSON value null and NULL, which are one in a line of JSON.
 """
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def _bytes(value):
 def _json(value):
     if isinstance(value, (str, bytes)):
         value = json.loads(value, parse_float=str)
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def canonical(type_name, value):
@@ -68,11 +68,16 @@ def canonical(type_name, value):
         return _bytes(value)
     if base in ("json", "jsonb"):
         return _json(value)
-    if base == "character":
-        return value.rstrip(" ")
     if base.startswith("timestamp"):
         return _moment(str(value))
     return str(value)
+
+
+def canonical_embedded(type_name, value):
+    """The same for a value out of a parsed line of JSON, where json columns are parsed already."""
+    if value is not None and _base(type_name) in ("json", "jsonb"):
+        value = json.dumps(value)
+    return canonical(type_name, value)
 
 
 def row_hash(row):

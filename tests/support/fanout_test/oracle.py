@@ -9,7 +9,7 @@ from collections import Counter
 
 import psycopg2
 
-from .canonical import PINNED, canonical, row_hash
+from .canonical import PINNED, canonical, canonical_embedded, row_hash
 from .replay import Replay
 
 SHOWN = 10
@@ -28,6 +28,11 @@ def split_name(table):
 
 def quote(name):
     return '"' + name.replace('"', '""') + '"'
+
+
+def as_text(column):
+    """The output function's text: a cast to text changes some types (character(n), inet)."""
+    return f"CASE WHEN {quote(column)} IS NULL THEN NULL ELSE format('%s', {quote(column)}) END"
 
 
 class Source:
@@ -51,7 +56,7 @@ class Source:
                        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
                        "ORDER BY attnum", (f"{quote(schema)}.{quote(name)}",))
         columns = cursor.fetchall()
-        listed = ", ".join(f"{quote(c)}::text" for c, _ in columns)
+        listed = ", ".join(as_text(c) for c, _ in columns)
         cursor.execute(f"SELECT {listed} FROM ONLY {quote(schema)}.{quote(name)}")
         types = [t for _, t in columns]
         return columns, [tuple(map(canonical, types, row)) for row in cursor]
@@ -82,7 +87,7 @@ def compare_postgres(source, database):
             cursor.execute(PINNED)
             for name, (columns, source_rows) in source.tables.items():
                 types = [t for _, t in columns]
-                listed = ", ".join(f"{quote(c)}::text" for c, _ in columns)
+                listed = ", ".join(as_text(c) for c, _ in columns)
                 try:
                     cursor.execute(f"SELECT {listed} FROM {quote(name[0])}.{quote(name[1])}")
                     found = [tuple(map(canonical, types, row)) for row in cursor]
@@ -130,7 +135,7 @@ def compare_file(source, path, on_commit=None):
     replay = Replay(path, on_commit)
     rows = 0
     for name, (columns, source_rows) in source.tables.items():
-        found = [tuple(canonical(type_name, row[column]) for column, type_name in columns)
+        found = [tuple(canonical_embedded(type_name, row[column]) for column, type_name in columns)
                  for row in replay.table(*name).values()]
         rows += _compare("file", name, source_rows, found)
     return rows
