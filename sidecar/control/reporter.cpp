@@ -95,7 +95,7 @@ lane::LaneSnapshot outside_view(const Reconciler::SubscriptionEntry& entry,
                                 const stream::StreamSnapshot& stream) {
     auto snapshot = entry.lane ? entry.lane->outbox().snapshot() : entry.resting;
     const bool waits = snapshot.state == lane::LaneState::starting ||
-                       (snapshot.state == lane::LaneState::streaming && snapshot.caught_up);
+                       (snapshot.state == lane::LaneState::streaming && snapshot.waiting);
     if (stream.state != stream::StreamState::failed || !waits) return snapshot;
     snapshot.state = lane::LaneState::failed;
     snapshot.caught_up = false;

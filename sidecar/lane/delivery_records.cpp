@@ -182,7 +182,7 @@ Delivery::Trouble Delivery::take_keepalive(const wire::RecordView& record) {
     passed_.end_lsn = std::max(passed_.end_lsn, record.header.lsn);
     if ((record.header.flags & wire::kFlagReportRequested) == 0) return std::nullopt;
     if (auto trouble = deliver()) return trouble;
-    publish(caught_up_);
+    publish(waiting_);
     outbox_.post(LaneEvent::requested);
     return std::nullopt;
 }

@@ -24,7 +24,8 @@ namespace fanout::lane {
 struct LaneSnapshot {
     LaneState state = LaneState::starting;
     fanout_cursor cursor{};  // delivered, keepalives included
-    bool caught_up = false;  // nothing in the journal is waiting for it
+    bool waiting = false;    // for the journal to grow
+    bool caught_up = false;  // waiting, and not inside a transaction
     std::uint64_t rows_read = 0, rows_delivered = 0, rows_filtered = 0, rows_dead_lettered = 0;
     std::uint64_t transactions = 0, retries = 0;
     std::string last_error, last_error_hint;  // kept after recovery, with its time
