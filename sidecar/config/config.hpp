@@ -18,7 +18,8 @@ enum class LimitAction {
     needs_resync,  // give up the slowest lane (it has to be synchronised anew), keep the rest
 };
 
-/// What SIGHUP reads again from the file.
+/// What can be read again while the daemon runs. SIGHUP applies the log level; the limits of a
+/// journal are those it was opened with.
 struct Reloadable {
     log::Level log_level = log::Level::info;
     std::uint64_t journal_bytes_max = 64ULL << 30;
