@@ -15,7 +15,8 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = Reporter::Clock;
 
-constexpr auto kReconcileInterval = 30s;
+/// Also how long a smart shutdown of the source may have to wait for us.
+constexpr auto kReconcileInterval = 15s;
 
 /// "host:pid", as the catalog shows it.
 std::string daemon_name() {
@@ -123,7 +124,10 @@ Status ControlLoop::wait_for_events() {
             if (!fatal_.is_ok()) return fatal_;
         }
     }
-    if (changed || Clock::now() >= reconcile_at_) {
+    const bool due = Clock::now() >= reconcile_at_;
+    if (due && source::SourceConnection::refuses_sessions(config_.source))
+        return Status::retry("the source is shutting down");
+    if (changed || due) {
         if (auto done = reconcile(); !done.is_ok()) return done;
         if (changed) {
             reconciler_.attach_now();

@@ -148,6 +148,12 @@ QueryResult SourceConnection::query(const std::string& sql,
     }
 }
 
+bool SourceConnection::refuses_sessions(const std::string& conninfo) {
+    const char* keywords[] = {"dbname", "connect_timeout", nullptr};
+    const char* values[] = {conninfo.c_str(), "5", nullptr};
+    return PQpingParams(keywords, values, 1) == PQPING_REJECT;
+}
+
 bool SourceConnection::read_input() {
     return PQconsumeInput(connection_.get()) != 0 && PQstatus(connection_.get()) == CONNECTION_OK;
 }

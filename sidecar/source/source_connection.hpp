@@ -45,6 +45,10 @@ class SourceConnection {
                       const std::vector<std::optional<std::string>>& parameters = {},
                       std::chrono::milliseconds timeout = std::chrono::seconds(30));
 
+    /// True if the server takes no new sessions: it is shutting down and waits for the ones it has
+    /// (smart shutdown), this one among them. Nothing else tells a session that.
+    static bool refuses_sessions(const std::string& conninfo);
+
     /// Reads what has arrived. False: the connection is gone.
     bool read_input();
     /// Payloads of the notifications read so far.
