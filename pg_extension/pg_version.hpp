@@ -6,6 +6,10 @@
 
 #include "pg_extension/pg.hpp"
 
+#if PG_VERSION_NUM < 140000
+#define PG_LSNOID LSNOID
+#endif
+
 namespace fanout::server {
 
 inline HeapTuple new_tuple(const ReorderBufferChange* change) {

@@ -14,8 +14,9 @@ XLogRecPtr find_consistent_point(const char* plugin) {
     routine.page_read = read_local_xlog_page;
     routine.segment_open = wal_segment_open;
     routine.segment_close = wal_segment_close;
-    LogicalDecodingContext* context = CreateInitDecodingContext(
-        plugin, NIL, false, InvalidXLogRecPtr, &routine, nullptr, nullptr, nullptr);
+    LogicalDecodingContext* context =
+        CreateInitDecodingContext(const_cast<char*>(plugin), NIL, false, InvalidXLogRecPtr,
+                                  &routine, nullptr, nullptr, nullptr);
     DecodingContextFindStartpoint(context);
     FreeDecodingContext(context);
     return MyReplicationSlot->data.confirmed_flush;

@@ -1,7 +1,7 @@
 // The table of built-in types whose stored form is carried as it is. A type belongs here only if
 // that form is fixed for good: documented, or so old that pg_upgrade depends on it. Everything that
 // is not named goes through its output function.
-#include "pg_extension/pg.hpp"
+#include "pg_extension/pg_version.hpp"
 //
 #include "pg_extension/tables/value_plan.hpp"
 
