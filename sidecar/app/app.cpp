@@ -33,13 +33,14 @@ int watchdog_interval_ms() {
     return static_cast<int>(microseconds / 2000);
 }
 
-void reload(const config::Invocation& invocation) {
+void reload(const config::Invocation& invocation, control::ControlLoop& control) {
     const auto again = config::reload(invocation.config, invocation.flags);
     if (!again.is_ok()) {
         log::error("settings not reloaded, the old ones stay", {{"error", again.status().text()}});
         return;
     }
     log::set_level(again.value().log_level);
+    control.reload(again.value());
     log::info("settings reloaded");
 }
 
@@ -54,7 +55,7 @@ void watch(const config::Invocation& invocation, Signals& signals, control::Cont
         if (fds[1].revents != 0) return;
         while (const auto signal = signals.take()) {
             if (*signal == Signal::reload) {
-                reload(invocation);
+                reload(invocation, control);
                 continue;
             }
             log::info("stopping");

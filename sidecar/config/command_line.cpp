@@ -14,7 +14,8 @@ constexpr const char* kDescription =
 constexpr const char* kFooter =
     "Every setting can also be given in the configuration file (state_dir = /var/lib/fanoutd) or\n"
     "in the environment (FANOUT_STATE_DIR). A flag wins over the environment, that over the file.\n"
-    "SIGTERM delivers what is in hand and stops; SIGHUP reads the log level again.\n"
+    "SIGTERM delivers what is in hand and stops; SIGHUP reads the log level and the\n"
+    "journal's limits again.\n"
     "\n"
     "Example:\n"
     "  fanoutd --source \"host=/var/run/postgresql dbname=shop user=fanout\" "

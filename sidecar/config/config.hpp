@@ -18,8 +18,7 @@ enum class LimitAction {
     needs_resync,  // give up the slowest lane (it has to be synchronised anew), keep the rest
 };
 
-/// What can be read again while the daemon runs. SIGHUP applies the log level; the limits of a
-/// journal are those it was opened with.
+/// What SIGHUP reads again while the daemon runs.
 struct Reloadable {
     log::Level log_level = log::Level::info;
     std::uint64_t journal_bytes_max = 64ULL << 30;

@@ -85,13 +85,13 @@ const std::vector<Setting>& settings() {
          },
          [](const Config& c) { return show_word(c.reloadable.log_level, kLevels); }},
         {"journal_bytes_max", "SIZE",
-         "size of one stream's journal at which the limit action is due", false,
+         "size of one stream's journal at which the limit action is due", true,
          [](Config& c, const std::string& t) {
              return set_size(c.reloadable.journal_bytes_max, t, 4 * kMegabyte, 1ULL << 50);
          },
          [](const Config& c) { return size_text(c.reloadable.journal_bytes_max); }},
         {"journal_age_max", "TIME", "age of a journal segment at which it is due; 0 for no limit",
-         false,
+         true,
          [](Config& c, const std::string& t) -> std::string {
              const auto age = parse_duration(t);
              if (!age) return "a duration such as 90s, 30min, 12h or 7d";
@@ -103,7 +103,7 @@ const std::vector<Setting>& settings() {
          }},
         {"journal_limit_action", "ACTION",
          "at the limit: hold (WAL waits in the slot) or needs_resync (give up the slowest lane)",
-         false,
+         true,
          [](Config& c, const std::string& t) {
              return set_word(c.reloadable.journal_limit_action, t, kActions);
          },

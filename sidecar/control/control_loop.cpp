@@ -41,6 +41,23 @@ void ControlLoop::request_stop() {
     stop_.ring();
 }
 
+void ControlLoop::reload(const config::Reloadable& settings) {
+    {
+        const std::lock_guard lock(reload_mutex_);
+        reloaded_ = settings;
+    }
+    doorbell_.ring(true);
+}
+
+void ControlLoop::take_reloaded() {
+    std::optional<config::Reloadable> settings;
+    {
+        const std::lock_guard lock(reload_mutex_);
+        settings.swap(reloaded_);
+    }
+    if (settings) reconciler_.set_limits(*settings);
+}
+
 Status ControlLoop::run() {
     while (!stop_requested_ && fatal_.is_ok()) {
         const Status ended = session();
@@ -119,6 +136,7 @@ Status ControlLoop::wait_for_events() {
         const bool urgent = doorbell_.take();
         reporter_.note(urgent);
         if (urgent) {
+            take_reloaded();
             reconciler_.refresh();
             fatal_ = reconciler_.journal_failure();
             if (!fatal_.is_ok()) return fatal_;
@@ -153,7 +171,10 @@ void ControlLoop::pause_after(const Status& status) {
         std::array<pollfd, 2> fds{{{doorbell_.fd(), POLLIN, 0}, {stop_.fd(), POLLIN, 0}}};
         static_cast<void>(::poll(fds.data(), fds.size(), static_cast<int>(std::max(left, 0L))));
         if (fds[0].revents == 0) continue;
-        if (doorbell_.take()) reconciler_.refresh();
+        if (doorbell_.take()) {
+            take_reloaded();
+            reconciler_.refresh();
+        }
         reconciler_.trim(false);
         fatal_ = reconciler_.journal_failure();
     }

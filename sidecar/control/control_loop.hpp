@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -49,6 +50,8 @@ class ControlLoop {
 
     /// Any thread.
     void request_stop();
+    /// Any thread: the limits take effect as soon as the control thread is awake.
+    void reload(const config::Reloadable& settings);
 
   private:
     Status session();
@@ -58,12 +61,15 @@ class ControlLoop {
     Status wait_for_events();
     void pause_after(const Status& status);
     void say_goodbye();
+    void take_reloaded();
 
     const config::Config& config_;
     state::StateDir& state_;
     Doorbell doorbell_;
     source::WakeFd stop_;
     std::atomic<bool> stop_requested_{false};
+    std::mutex reload_mutex_;
+    std::optional<config::Reloadable> reloaded_;  // with reload_mutex_
     const std::string daemon_;
     Reconciler reconciler_;
     Reporter reporter_;

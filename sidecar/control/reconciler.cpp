@@ -14,12 +14,13 @@ using lane::LaneState;
 constexpr auto kRestartGrace = 2s;
 constexpr auto kShutdownGrace = 5s;
 
-journal::JournalOptions journal_options(const config::Config& config) {
+journal::JournalOptions journal_options(std::uint64_t segment_bytes,
+                                        const config::Reloadable& limits) {
     journal::JournalOptions options;
-    options.segment_bytes = config.journal_segment_bytes;
-    options.bytes_max = config.reloadable.journal_bytes_max;
-    options.age_max = config.reloadable.journal_age_max;
-    options.limit_action = config.reloadable.journal_limit_action == config::LimitAction::hold
+    options.segment_bytes = segment_bytes;
+    options.bytes_max = limits.journal_bytes_max;
+    options.age_max = limits.journal_age_max;
+    options.limit_action = limits.journal_limit_action == config::LimitAction::hold
                                ? journal::LimitAction::hold
                                : journal::LimitAction::needs_resync;
     return options;
@@ -76,11 +77,12 @@ void Reconciler::apply_streams(const std::vector<source::StreamDef>& defs) {
 }
 
 void Reconciler::open_stream(StreamEntry& entry) {
-    auto opened = stream::StreamRuntime::open(
-        entry.def,
-        {parts_.config.source, system_identifier_, database_oid_, parts_.daemon,
-         parts_.state.stream(entry.def.name), journal_options(parts_.config)},
-        [doorbell = parts_.doorbell] { doorbell(true); });
+    auto opened =
+        stream::StreamRuntime::open(entry.def,
+                                    {parts_.config.source, system_identifier_, database_oid_,
+                                     parts_.daemon, parts_.state.stream(entry.def.name),
+                                     journal_options(parts_.config.journal_segment_bytes, limits_)},
+                                    [doorbell = parts_.doorbell] { doorbell(true); });
     if (opened.is_ok()) {
         entry.runtime = std::move(opened.value());
         entry.open_error.clear();
@@ -242,6 +244,14 @@ void Reconciler::attach_now() {
     for (auto& [id, entry] : streams_)
         if (entry.runtime && entry.runtime->snapshot().state == stream::StreamState::failed)
             entry.runtime->attach_now();
+}
+
+void Reconciler::set_limits(const config::Reloadable& limits) {
+    limits_ = limits;
+    const auto options = journal_options(parts_.config.journal_segment_bytes, limits_);
+    for (auto& [id, entry] : streams_)
+        if (entry.runtime) entry.runtime->journal().set_limits(options);
+    trim(true);
 }
 
 void Reconciler::trim(bool always) {

@@ -46,7 +46,8 @@ class Reconciler {
         std::string open_error;
     };
 
-    explicit Reconciler(ReconcilerParts parts) : parts_(std::move(parts)) {}
+    explicit Reconciler(ReconcilerParts parts)
+        : parts_(std::move(parts)), limits_(parts_.config.reloadable) {}
     ~Reconciler();
 
     /// A configuration that was just read.
@@ -56,6 +57,8 @@ class Reconciler {
     /// Tries refused streams at once; for a configuration somebody has changed.
     void attach_now();
     void trim(bool always);
+    /// The journals' limits, of those that are open and of those to come.
+    void set_limits(const config::Reloadable& limits);
 
     /// Lanes deliver what they hold, streams detach. Afterwards nothing runs.
     void stop_all();
@@ -82,6 +85,7 @@ class Reconciler {
     StreamEntry* stream_of(const std::string& name);
 
     ReconcilerParts parts_;
+    config::Reloadable limits_;
     std::string system_identifier_;
     Oid32 database_oid_ = 0;
     std::map<std::uint32_t, StreamEntry> streams_;

@@ -169,6 +169,12 @@ void Journal::forget(SubscriptionId subscription) {
     retention_.forget(subscription);
 }
 
+void Journal::set_limits(const JournalOptions& options) {
+    const auto limits = usable(options);
+    retention_.set_limits(limits);
+    writer_->set_segment_bytes(limits.segment_bytes);
+}
+
 TrimReport Journal::trim() {
     const std::lock_guard lock(trim_mutex_);
     TrimReport report;

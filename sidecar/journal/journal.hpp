@@ -123,6 +123,10 @@ class Journal {
     void want(SubscriptionId subscription, Lsn from);
     void forget(SubscriptionId subscription);
 
+    /// The limits of `options` from now on, and the segment size that goes with them; the rest of
+    /// `options` is not looked at.
+    void set_limits(const JournalOptions& options);
+
     /// Removes segments that nobody wants; over the limit with action needs_resync also those that
     /// only laggards want, and forgets the laggards.
     TrimReport trim();

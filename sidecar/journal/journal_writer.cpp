@@ -31,6 +31,7 @@ JournalWriter::JournalWriter(std::string directory, SourceIdentity identity,
     : directory_(std::move(directory)),
       identity_(std::move(identity)),
       segment_bytes_(segment_bytes),
+      next_segment_bytes_(segment_bytes),
       files_(std::move(files)),
       catalog_(catalog) {}
 
@@ -67,6 +68,7 @@ bool JournalWriter::roll_is_due() const {
 }
 
 Status JournalWriter::roll_if_due() {
+    segment_bytes_ = std::min(segment_bytes_, next_segment_bytes_.load());
     if (!open_ || !roll_is_due()) return Status::ok();
     const auto full = open_;
     const std::uint64_t end = catalog_.appended.load(std::memory_order_relaxed);
@@ -85,6 +87,7 @@ Status JournalWriter::roll_if_due() {
 
 Status JournalWriter::create_segment(std::uint64_t number, Lsn first_lsn) {
     const std::string path = directory_ + "/" + segment_file_name(number);
+    const std::uint64_t segment_bytes = next_segment_bytes_.load();
     auto created = files_->create(path);
     if (!created.is_ok()) return created.status();
     FileDescriptor file = std::move(created.value());
@@ -104,22 +107,25 @@ Status JournalWriter::create_segment(std::uint64_t number, Lsn first_lsn) {
         return Status::fatal("journal " + directory_ +
                              ": the stream's name or identity is too long");
     }
-    if (auto status = write_head(file.get(), path, header, preamble); !status.is_ok()) {
+    if (auto status = write_head(file.get(), path, header, preamble, segment_bytes);
+        !status.is_ok()) {
         (void)files_->remove(path).is_ok();
         return status;
     }
     const std::uint64_t data_start = kSegmentHeaderBytes + preamble.size();
     open_ = std::make_shared<Segment>(path, header, std::move(file),
-                                      map_bytes(data_start, segment_bytes_));
+                                      map_bytes(data_start, segment_bytes));
+    segment_bytes_ = segment_bytes;
     tail_is_dirty_ = false;
     catalog_.add(open_);
     return Status::ok();
 }
 
 Status JournalWriter::write_head(int fd, const std::string& path, SegmentHeader& header,
-                                 std::span<const std::uint8_t> preamble) {
+                                 std::span<const std::uint8_t> preamble,
+                                 std::uint64_t segment_bytes) {
     const std::uint64_t data_start = kSegmentHeaderBytes + preamble.size();
-    if (auto status = files_->allocate(fd, path, data_start + segment_bytes_); !status.is_ok()) {
+    if (auto status = files_->allocate(fd, path, data_start + segment_bytes); !status.is_ok()) {
         return status;
     }
     header.checksum = header_checksum(header);

@@ -1,9 +1,11 @@
 // Appends to the journal's last segment and begins new ones.
 //
-// Drain thread only (and the opening thread before that). Owns the relation records in force and
-// the stream's state; a failed append or roll changes neither and may be tried again.
+// Drain thread only (and the opening thread before that), but for set_segment_bytes(). Owns the
+// relation records in force and the stream's state; a failed append or roll changes neither and may
+// be tried again.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +37,9 @@ class JournalWriter {
 
     const StreamState& state() const { return state_; }
 
+    /// Any thread. A smaller size ends the open segment early, a larger one begins with the next.
+    void set_segment_bytes(std::uint64_t bytes) { next_segment_bytes_.store(bytes); }
+
     /// How much of an open segment a reader may have to map.
     static std::uint64_t map_bytes(std::uint64_t data_start, std::uint64_t segment_bytes);
 
@@ -43,12 +48,13 @@ class JournalWriter {
     bool roll_is_due() const;
     Status create_segment(std::uint64_t number, Lsn first_lsn);
     Status write_head(int fd, const std::string& path, SegmentHeader& header,
-                      std::span<const std::uint8_t> preamble);
+                      std::span<const std::uint8_t> preamble, std::uint64_t segment_bytes);
     Status clean_tail();
 
     std::string directory_;
     SourceIdentity identity_;
-    std::uint64_t segment_bytes_;
+    std::uint64_t segment_bytes_;  // of the open segment: readers have mapped it for this size
+    std::atomic<std::uint64_t> next_segment_bytes_;
     std::shared_ptr<Files> files_;
     SegmentCatalog& catalog_;
     SegmentCatalog::Pointer open_;

@@ -11,6 +11,18 @@ Retention::Retention(const JournalOptions& options)
       age_max_(options.age_max),
       limit_action_(options.limit_action) {}
 
+void Retention::set_limits(const JournalOptions& options) {
+    const std::lock_guard lock(mutex_);
+    bytes_max_ = options.bytes_max;
+    age_max_ = options.age_max;
+    limit_action_ = options.limit_action;
+}
+
+bool Retention::holds_at_limit() const {
+    const std::lock_guard lock(mutex_);
+    return limit_action_ == LimitAction::hold;
+}
+
 void Retention::want(SubscriptionId subscription, Lsn from) {
     const std::lock_guard lock(mutex_);
     wanted_[subscription] = from;
@@ -30,6 +42,12 @@ Lsn Retention::wanted_from() const {
 
 bool Retention::over_limit(std::uint64_t bytes,
                            std::chrono::system_clock::duration oldest_age) const {
+    const std::lock_guard lock(mutex_);
+    return is_over(bytes, oldest_age);
+}
+
+/// With mutex_ held.
+bool Retention::is_over(std::uint64_t bytes, std::chrono::system_clock::duration oldest_age) const {
     return (bytes_max_ != 0 && bytes > bytes_max_) ||
            (age_max_.count() != 0 && oldest_age > age_max_);
 }
@@ -44,7 +62,7 @@ TrimDecision Retention::decide(const std::vector<SegmentFacts>& sealed, std::uin
     for (const auto& segment : sealed) {
         if (segment.complete_to > wanted_from()) {
             const bool let_go = limits_apply && limit_action_ == LimitAction::needs_resync &&
-                                over_limit(bytes, now - segment.created_at);
+                                is_over(bytes, now - segment.created_at);
             if (!let_go) break;
             for (auto it = wanted_.begin(); it != wanted_.end();) {
                 if (it->second >= segment.complete_to) {

@@ -55,18 +55,20 @@ class Retention {
     TrimDecision decide(const std::vector<SegmentFacts>& sealed, std::uint64_t open_bytes,
                         std::chrono::system_clock::time_point now, bool limits_apply);
 
-    bool holds_at_limit() const { return limit_action_ == LimitAction::hold; }
+    void set_limits(const JournalOptions& options);
+    bool holds_at_limit() const;
 
     /// Is this much, with the oldest sealed segment this old, over a limit?
     bool over_limit(std::uint64_t bytes, std::chrono::system_clock::duration oldest_age) const;
 
   private:
+    bool is_over(std::uint64_t bytes, std::chrono::system_clock::duration oldest_age) const;
     Lsn wanted_from() const;  // with mutex_ held; the highest LSN if nobody wants anything
 
+    mutable std::mutex mutex_;  // all below
     std::uint64_t bytes_max_;
     std::chrono::seconds age_max_;
     LimitAction limit_action_;
-    mutable std::mutex mutex_;
     std::map<SubscriptionId, Lsn> wanted_;
 };
 

@@ -99,6 +99,10 @@ TEST_F(SettingsTest, AReloadReadsTheFileAgainAndKeepsFlags) {
     ASSERT_TRUE(again.is_ok());
     EXPECT_EQ(again.value().log_level, log::Level::debug);
     EXPECT_EQ(again.value().journal_bytes_max, 1ULL << 30);
+    const auto printed = config_as_file(parsed.config, parsed.config.source);
+    for (const char* name :
+         {"log_level", "journal_bytes_max", "journal_age_max", "journal_limit_action"})
+        EXPECT_NE(printed.find("(SIGHUP)\n" + std::string(name)), std::string::npos) << name;
     const auto flagged = std::get<Invocation>(
         parse({"--config", path, "--log-level", "warning", "--source", "x", "--state-dir", "y"}));
     EXPECT_EQ(reload(flagged.config, flagged.flags).value().log_level, log::Level::warning);

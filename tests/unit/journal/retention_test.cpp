@@ -1,5 +1,6 @@
 // Which segments go, and who is left behind.
 #include <limits>
+#include <thread>
 
 #include "tests/unit/journal/journal_fixture.hpp"
 
@@ -139,6 +140,34 @@ TEST_F(TrimTest, AtTheLimitTheDrainHoldsUntilALaneMovesOn) {
     journal_->want(1, next_);
     EXPECT_FALSE(journal_->must_hold()) << "it trims by itself";
     EXPECT_LT(journal_->bytes(), options_.bytes_max);
+}
+
+TEST_F(TrimTest, NewLimitsTakeEffectWhileItIsOpen) {
+    options_.segment_bytes = 512 << 10;
+    open_and_attach();
+    journal_->want(1, 0x100);
+    while (journal_->bytes() < 400 << 10)
+        append_some(1);
+    EXPECT_EQ(segments().size(), 1u);
+    EXPECT_FALSE(journal_->must_hold()) << "no limit yet";
+    auto limits = options_;
+    limits.bytes_max = 256 << 10;
+    std::thread([&] { journal_->set_limits(limits); }).join();
+    EXPECT_TRUE(journal_->must_hold());
+    journal_->want(1, next_);
+    EXPECT_TRUE(journal_->sync_now().is_ok());
+    EXPECT_FALSE(journal_->must_hold()) << "the open segment was larger than the new limit";
+    EXPECT_LT(journal_->bytes(), limits.bytes_max);
+    // And up again: readers have mapped the open segment for the smaller size.
+    journal_->set_limits(options_);
+    journal_->want(1, 0x100);
+    append_some(1000);
+    EXPECT_FALSE(journal_->must_hold());
+    EXPECT_EQ(read(journal_->first_lsn()).commits().back(), next_ - 0x100);
+    limits.limit_action = LimitAction::needs_resync;
+    journal_->set_limits(limits);
+    EXPECT_FALSE(journal_->must_hold());
+    EXPECT_EQ(journal_->trim().laggards.size(), 1u);
 }
 
 TEST_F(TrimTest, AtTheLimitTheLaggardIsLetGo) {
