@@ -21,7 +21,7 @@ Result<StreamFile> load_stream_file(const std::string& directory) {
     try {
         const auto json = nlohmann::ordered_json::parse(file);
         return StreamFile{json.at("identity").get<std::string>(),
-                          json.at("epoch").get<std::uint64_t>()};
+                          json.at("epoch").get<std::uint64_t>(), json.value("damage", "")};
     } catch (const std::exception& e) {
         return Status::corruption(path_of(directory) + " is damaged (" + e.what() +
                                   "); remove the directory it is in to begin the stream anew: its "
@@ -30,8 +30,11 @@ Result<StreamFile> load_stream_file(const std::string& directory) {
 }
 
 Status save_stream_file(const std::string& directory, const StreamFile& content) {
-    const nlohmann::ordered_json json{{"identity", content.identity}, {"epoch", content.epoch}};
-    return state::replace_file(path_of(directory), json.dump() + "\n");
+    nlohmann::ordered_json json{{"identity", content.identity}, {"epoch", content.epoch}};
+    if (!content.damage.empty()) json["damage"] = content.damage;
+    using Json = nlohmann::ordered_json;
+    return state::replace_file(path_of(directory),
+                               json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace fanout::stream

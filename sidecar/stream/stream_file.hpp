@@ -14,6 +14,7 @@ namespace fanout::stream {
 struct StreamFile {
     std::string identity;
     std::uint64_t epoch = 0;  // 0: never attached
+    std::string damage{};     // what the journal lost since the last attachment; empty: nothing
 };
 
 /// An empty identity if there is no file yet.

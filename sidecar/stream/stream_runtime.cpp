@@ -77,12 +77,37 @@ Result<std::unique_ptr<StreamRuntime>> StreamRuntime::open(source::StreamDef def
     runtime->journal_ = std::move(journal.value());
     runtime->epoch_ = file.value().epoch;
     const auto& found = runtime->journal_->recovery();
+    if (auto noted = runtime->note_damage(found, file.value().damage); !noted.is_ok()) return noted;
     log::info("journal open", {{"stream", made.name},
                                {"segments", found.segments},
                                {"durable_to", lsn_text(runtime->journal_->durable_end_lsn())},
                                {"bytes_cut", found.bytes_cut},
                                {"cut_reason", found.cut_reason}});
     return runtime;
+}
+
+/// Kept in stream.json until an attachment shows that nothing acknowledged was lost: the next
+/// start finds a journal that looks whole.
+Status StreamRuntime::note_damage(const journal::RecoveryReport& found, const std::string& known) {
+    damage_ = known;
+    if (found.cut_reason.empty()) return Status::ok();
+    damage_ = found.cut_reason + "; " + std::to_string(found.bytes_cut) +
+              " bytes from there on were cut off";
+    log::warning("the journal's end was torn or damaged and is cut off",
+                 {{"stream", def_.name}, {"damage", damage_}});
+    return save_stream_file(options_.directory, {def_.identity, epoch_, damage_});
+}
+
+/// The server cannot know why the journal ends before the slot; if it was damaged, we do.
+Status StreamRuntime::explain_refusal(const Status& refusal) const {
+    constexpr std::string_view kAhead = "slot_ahead:";
+    if (damage_.empty() || !refusal.text().starts_with(kAhead)) return refusal;
+    return Status::fatal(
+        std::string(kAhead) + " the journal was damaged and has lost its end: " + damage_ +
+        "; it now ends at " + lsn_text(journal_->durable_end_lsn()) +
+        ", but what was cut had been acknowledged to slot \"" + def_.slot +
+        "\", which cannot send it again. Check the disk; stop fanoutd and restore the damaged file "
+        "from a copy, or drop the slot, start the stream anew and resync the subscriptions");
 }
 
 StreamRuntime::StreamRuntime(source::StreamDef def, StreamOptions options,
@@ -148,13 +173,14 @@ void StreamRuntime::run() {
 Status StreamRuntime::attach_once() {
     auto attachment = attach(
         {options_.conninfo, def_.name, journal_->durable_end_lsn(), options_.daemon, stop_.fd()});
-    if (!attachment.is_ok()) return attachment.status();
+    if (!attachment.is_ok()) return explain_refusal(attachment.status());
     const auto& worker = attachment.value();
     if (worker.identity != def_.identity || worker.system_identifier != options_.system_identifier)
         return Status::retry("the stream was made anew while it was being attached");
     if (auto saved = save_stream_file(options_.directory, {def_.identity, worker.epoch});
         !saved.is_ok())
         return saved;
+    damage_.clear();  // the source sends what was cut
     auto connection =
         drain::WorkerConnection::connect(worker.socket_path, worker.token, kHandshakeTimeout);
     if (!connection.is_ok()) return connection.status();

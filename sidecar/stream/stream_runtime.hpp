@@ -80,6 +80,8 @@ class StreamRuntime {
     Status attach_once();
     Status drain_until_end();
     void on_drain(const drain::DrainStatus& status);
+    Status note_damage(const journal::RecoveryReport& found, const std::string& known);
+    Status explain_refusal(const Status& refusal) const;
     void show(StreamState state, const std::string& error);
     void pause_after(const Status& status);
 
@@ -89,6 +91,7 @@ class StreamRuntime {
     const StreamOptions options_;
     const std::function<void()> changed_;
     std::unique_ptr<journal::Journal> journal_;
+    std::string damage_;  // what recovery cut and no attachment has made up for; stream thread
     std::unique_ptr<drain::Drain> drain_;
     std::atomic<std::uint64_t> epoch_{0};
     source::WakeFd stop_;

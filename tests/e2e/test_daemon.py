@@ -1,8 +1,10 @@
 """fanoutd as a process: how it starts, refuses, reloads and leaves."""
 import glob
 import os
+import shutil
 import subprocess
 import time
+import unittest
 
 from fanout_test import places, shop
 from fanout_test.case import Case, main
@@ -190,13 +192,24 @@ class Journal(Case):
         stage.shop.run("SELECT fanout.resume_subscription('postgres')")
 
         def loud():
-            if not stage.daemon.running():
-                return True
             row = stage.shop.row("SELECT state, error FROM fanout.streams")
             return row["state"] == "failed" and row["error"]
-        wait_until(lambda: f"it is loud: {stage.explain()}", loud, 20)
-        self.assertIn(os.path.basename(segment), stage.daemon.log_text())
-        self.assertIn("checksum", stage.daemon.log_text())
+
+        def blames_the_damage():
+            error = wait_until(lambda: f"it is loud: {stage.explain()}", loud, 20)
+            row = stage.wait_state("postgres", "failed", seconds=20)
+            for text in (error, row["last_error"]):
+                for part in (segment, "offset", "checksum", "damaged", "cut off", "resync"):
+                    self.assertIn(part, text)
+                self.assertNotIn("somebody else", text)
+        blames_the_damage()
+        warnings = [line for line in stage.daemon.log_text().splitlines()
+                    if "warning" in line.lower() and segment in line]
+        self.assertTrue(warnings, stage.daemon.log_tail())
+        # The cut journal looks whole to the next start, which must still know.
+        stage.daemon.stop()
+        stage.daemon.start()
+        blames_the_damage()
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t WHERE note LIKE '%%y%%'"), 0)
 
     def test_a_journal_that_was_deleted_is_not_silent(self):
@@ -209,6 +222,35 @@ class Journal(Case):
         row = stage.wait_state("postgres", "needs_resync", "failed", seconds=20)
         self.assertTrue(row["last_error"])
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t WHERE id = 1000"), 0)
+
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_a_failed_fsync_ends_the_daemon_and_nothing_is_lost(self):
+        stage = self.stage(start=False)
+        generator = stage.load(shop, seed=13)
+        stage.daemon.start()
+        for kind in ("postgres", "sqlite", "file"):
+            stage.subscribe(kind)
+        stage.fill(generator)
+        stage.wait_for("postgres", "sqlite", "file")
+        traffic = stage.run_traffic(generator, per_second=100)
+        journal = os.path.join(stage.daemon.state, "streams", "main", "journal")
+        segment = sorted(glob.glob(os.path.join(journal, "*.seg")))[-1]
+        with open(os.path.join(stage.folder, "strace.log"), "wb") as log:
+            tracer = subprocess.Popen(
+                ["strace", "-f", "-p", str(stage.daemon.process.pid), "-P", segment,
+                 "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO:when=3"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.assertEqual(stage.daemon.process.wait(30), 74, stage.daemon.log_tail())
+        finally:
+            tracer.terminate()
+            tracer.wait(10)
+        self.assertIn(segment, stage.daemon.log_text())
+        self.assertIn("Input/output error", stage.daemon.log_text())
+        stage.daemon.start()
+        traffic.finish()
+        stage.compare()
 
 
 class Quiet(Case):
