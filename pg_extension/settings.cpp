@@ -9,7 +9,7 @@ namespace fanout::settings {
 char* socket_directory = nullptr;
 char* socket_group = nullptr;
 char* allowed_users = nullptr;
-int attach_timeout_seconds = 30;
+int attach_timeout_seconds = 5;
 int decoding_work_mem_kilobytes = 256 * 1024;
 
 namespace {
@@ -40,7 +40,7 @@ void define() {
     }
     DefineCustomIntVariable("fanout.attach_timeout",
                             "How long a decoding worker waits for fanoutd to connect.", nullptr,
-                            &attach_timeout_seconds, 30, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, nullptr,
+                            &attach_timeout_seconds, 5, 1, 3600, PGC_SIGHUP, GUC_UNIT_S, nullptr,
                             nullptr, nullptr);
     DefineCustomIntVariable("fanout.decoding_work_mem",
                             "Memory of a decoding worker for transactions that are not complete.",

@@ -79,6 +79,8 @@ BEGIN
     PERFORM fanout._check_wait(lsn, timeout);
     goal := fanout.normalize_lsn(lsn);
     LOOP
+        -- Within a transaction the server shows the sessions as they were at the first look.
+        PERFORM pg_catalog.pg_stat_clear_snapshot();
         SELECT v.* INTO sub FROM fanout._subscription v WHERE v.name = subscription;
         IF sub.id IS NULL THEN
             PERFORM fanout._no_subscription(subscription);

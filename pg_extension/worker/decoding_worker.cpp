@@ -107,9 +107,10 @@ void check_start(XLogRecPtr start, XLogRecPtr confirmed) {
     }
 }
 
-/// A worker whose fanoutd has just died may need a moment to leave.
+/// A worker whose fanoutd has just died may need a moment to leave: longer than the default of
+/// fanout.attach_timeout, because it may have died before it connected.
 void acquire_slot() {
-    constexpr int kWaitMs = 3000;
+    constexpr int kWaitMs = 6000;
     const char* name = NameStr(worker.request.slot);
     check_slot(name);
     const pid_t user = slot_user(name);

@@ -1,6 +1,7 @@
 """The SQL control surface through a running daemon: what a person does, and what it shows."""
 import json
 import os
+import threading
 import time
 
 from fanout_test import shop
@@ -152,6 +153,28 @@ class Control(Case):
         self.assertFalse(stage.shop.value("SELECT fanout.wait_for('file', timeout => '200 ms')"))
         stage.daemon.start()
         self.assertEqual(stage.compare("file"), 1)
+
+    def test_wait_for_sees_a_daemon_that_comes_after_it_began(self):
+        stage = self.stage(start=False)
+        stage.load(shop)
+        stage.subscribe("file")
+        outcome = []
+
+        def wait():
+            try:
+                outcome.append(stage.shop.server.value(
+                    "SELECT fanout.wait_for('file', timeout => '12 s')", database="shop"))
+            except Exception as error:  # the test's thread looks at it
+                outcome.append(error)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(1)
+        # A session like the daemon's control session, of a daemon that cannot deliver yet.
+        session = stage.shop.connect(application_name="fanoutd")
+        waiting.join()
+        session.close()
+        self.assertEqual(outcome, [False])
 
     def test_wait_for_what_was_written_is_enough_to_read_it(self):
         stage = self.stage()

@@ -38,10 +38,15 @@ class Life(WorkerCase):
         self.wait_free(2)
 
     def test_a_slot_in_use_is_named(self):
-        self.launch()
+        self.attach("--no-ack", "--seconds", 120)
         self.refused(self.launch, "is active for PID", sqlstate="55006")
         self.assertTrue(self.shop.value("SELECT fanout.stop_worker(%s)", (SLOT,)))
         self.assertFalse(self.shop.value("SELECT fanout.stop_worker(%s)", (SLOT,)))
+
+    def test_a_worker_to_which_nobody_came_makes_way(self):
+        """fanoutd was killed between attach() and its connection; the next one must not starve."""
+        self.launch()
+        self.launch()
 
     def test_nobody_comes_and_the_worker_leaves(self):
         self.set_setting("fanout.attach_timeout", "'1s'")
