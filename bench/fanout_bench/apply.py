@@ -32,13 +32,13 @@ class Native:
 
     def catch_up(self):
         end = self.ground.bench.value("SELECT pg_current_wal_flush_lsn()")
-        state = """SELECT pid, flush_lsn >= %s FROM pg_stat_replication
+        state = """SELECT pid, flush_lsn >= %s AS done FROM pg_stat_replication
                    WHERE application_name = 'native'"""
         started = time.monotonic()
         self.database.run("ALTER SUBSCRIPTION native ENABLE")
         wait_until("native is connected", lambda: self.ground.bench.row(state, (end,)), 30, 0.005)
-        sender = self.ground.bench.row(state, (end,))[0]
-        wait_until("native has everything", lambda: self.ground.bench.row(state, (end,))[1],
+        sender = self.ground.bench.row(state, (end,))["pid"]
+        wait_until("native has everything", lambda: self.ground.bench.row(state, (end,))["done"],
                    900, 0.02)
         seconds = time.monotonic() - started
         apply = self.database.value("SELECT pid FROM pg_stat_subscription WHERE pid IS NOT NULL")
@@ -61,7 +61,7 @@ class Fanout:
     def catch_up(self):
         caught = self.ground.catch_up("copy")
         backend = self.database.value("""SELECT pid FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name LIKE 'fanout%'
+            WHERE datname = current_database() AND application_name LIKE '%fanout%'
               AND pid <> pg_backend_pid() LIMIT 1""")
         target = cpu.cpu_us(backend) if backend else 0
         return caught.seconds, caught.worker_us + caught.daemon_us + target, target

@@ -26,11 +26,11 @@ def _walsender(ground, count):
          "-f", "/dev/null", "-F", "0", "-s", "1", "-o", "proto_version=1", "-o",
          "publication_names=bench", "-o", "binary=true"]),
         os.path.join(ground.folder, "recvlogical.log"))
-    state = "SELECT pid, sent_lsn >= %s FROM pg_stat_replication WHERE application_name = " \
+    state = "SELECT pid, sent_lsn >= %s AS done FROM pg_stat_replication WHERE application_name = " \
             "'pg_recvlogical'"
     wait_until("pg_recvlogical is connected", lambda: ground.bench.row(state, (end,)), 30, 0.005)
-    pid = ground.bench.row(state, (end,))[0]
-    wait_until("pg_recvlogical has everything", lambda: ground.bench.row(state, (end,))[1],
+    pid = ground.bench.row(state, (end,))["pid"]
+    wait_until("pg_recvlogical has everything", lambda: ground.bench.row(state, (end,))["done"],
                600, 0.02)
     seconds = time.monotonic() - started
     server, consumer = cpu.cpu_us(pid), cpu.cpu_us(client.pid)
