@@ -4,6 +4,8 @@
 //
 #include "pg_extension/settings.hpp"
 
+#include "pg_extension/worker/fault_point.hpp"
+
 namespace fanout::settings {
 
 char* socket_directory = nullptr;
@@ -47,6 +49,7 @@ void define() {
                             "Larger transactions are spilled to disk (pg_replslot).",
                             &decoding_work_mem_kilobytes, 256 * 1024, 64, MAX_KILOBYTES, PGC_SIGHUP,
                             GUC_UNIT_KB, nullptr, nullptr, nullptr);
+    fault::define_setting();
 }
 
 }  // namespace fanout::settings

@@ -4,6 +4,7 @@
 
 #include "sidecar/app/app.hpp"
 #include "sidecar/config/command_line.hpp"
+#include "sidecar/fault/fault_plan.hpp"
 #include "sidecar/host/connector_loader.hpp"
 
 namespace {
@@ -31,6 +32,7 @@ int dispatch(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     try {
+        fanout::fault::arm_from_environment();
         return dispatch(argc, argv);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "fanoutd: %s\n", e.what());

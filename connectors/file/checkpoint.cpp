@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "fanout/connector/connector.hpp"
 #include "file/open_descriptor.hpp"
@@ -113,9 +114,11 @@ void write_checkpoint(const std::string& file_path, int directory, const Checkpo
     const std::string path = checkpoint_path(file_path);
     const std::string spare = path + ".tmp";
     write_spare(spare, text_of(checkpoint));
+    FANOUT_FAULT_HERE("file.checkpoint_unrenamed");
     if (::renameat2(AT_FDCWD, spare.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0 &&
         ::rename(spare.c_str(), path.c_str()) != 0)
         throw_system_error("rename to", path, errno);
+    FANOUT_FAULT_HERE("file.checkpoint_renamed");
     if (::fsync(directory) != 0) throw_system_error("fsync the directory of", path, errno);
 }
 

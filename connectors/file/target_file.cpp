@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/connector/connector.hpp"
 #include "file/system_error.hpp"
 
@@ -177,8 +178,10 @@ void TargetFile::commit(const fanout_cursor& cursor) {
     if (newer_writer_asked())
         throw ConnectorError(FANOUT_FENCED, "a newer fanoutd asked for \"" + path_ + "\"");
     check_untouched();
+    FANOUT_FAULT_HERE("file.written");
     if (end_ != checkpoint_.length && ::fdatasync(lines_.get()) != 0)
         throw_system_error("fsync", path_, errno);
+    FANOUT_FAULT_HERE("file.synced");
     Checkpoint next = checkpoint_;
     next.length = end_;
     next.cursor = cursor;

@@ -1,6 +1,8 @@
 // Only the order of calls; the parts know how.
 #include "postgres/postgres_connector.hpp"
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::postgres {
 
 PostgresConnector::PostgresConnector(const connector::Options& options, const fanout_host& host)
@@ -30,11 +32,14 @@ fanout_cursor PostgresConnector::open(const fanout_session& owner) {
 }
 
 void PostgresConnector::write(const fanout_batch& batch) {
+    FANOUT_FAULT_HERE("postgres.rows_unsent");
     applier_.write(batch);
+    FANOUT_FAULT_HERE("postgres.rows_sent");
 }
 
 void PostgresConnector::flush(const fanout_cursor& cursor) {
     applier_.commit(cursor_table_, cursor);
+    FANOUT_FAULT_HERE("postgres.committed");
 }
 
 void PostgresConnector::close() noexcept {

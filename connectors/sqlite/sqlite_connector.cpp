@@ -7,6 +7,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::sqlite_target {
 namespace {
 
@@ -67,6 +69,7 @@ void SqliteConnector::begin() {
         throw ConnectorError(FANOUT_RETRY, "SQLite \"" + path_ + "\" rolled the transaction back");
     }
     database_.execute("BEGIN IMMEDIATE");
+    FANOUT_FAULT_HERE("sqlite.begun");
     begun_ = true;
 }
 
@@ -78,6 +81,7 @@ void SqliteConnector::write(const fanout_batch& batch) {
             throw ConnectorError(FANOUT_RETRY, "stopped before everything was written");
         for (std::size_t c = 0; c < transaction.change_count; ++c) {
             const fanout_change& change = transaction.changes[c];
+            if (c == transaction.change_count / 2) FANOUT_FAULT_HERE("sqlite.half_written");
             if (interrupted_)
                 throw ConnectorError(FANOUT_RETRY, "interrupted before everything was written");
             try {
@@ -142,8 +146,11 @@ void SqliteConnector::claim_name(const fanout_table& table) {
 
 void SqliteConnector::flush(const fanout_cursor& cursor) {
     begin();
+    FANOUT_FAULT_HERE("sqlite.rows_written");
     cursor_table_.advance(cursor);
+    FANOUT_FAULT_HERE("sqlite.cursor_written");
     database_.execute("COMMIT");
+    FANOUT_FAULT_HERE("sqlite.committed");
     begun_ = false;
 }
 

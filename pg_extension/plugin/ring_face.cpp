@@ -52,6 +52,7 @@ void refuse_record_size(uint64 size) {
 void ring_begin(RingFace* face) {
     face->begun = false;
     face->index = 0;
+    FANOUT_FAULT_HERE("worker.transaction_begun");
 }
 
 void ring_announce(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry) {
@@ -70,6 +71,7 @@ void ring_announce(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* e
 
 void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
               const ReorderBufferChange* change) {
+    if (face->index != 0) FANOUT_FAULT_HERE("worker.between_rows");
     begin_if_needed(face, txn);
     ring_announce(face, txn, entry);
     HeapTuple old_row = server::old_tuple(change);
@@ -133,6 +135,7 @@ void ring_commit(RingFace* face, const ReorderBufferTXN* txn) {
     face->begun = false;
     face->output->progress->offer(txn->end_lsn);
     face->output->ring->publish();
+    FANOUT_FAULT_HERE("worker.commit_published");
 }
 
 void ring_keepalive(worker::RingProducer* ring, XLogRecPtr lsn, bool report_requested) {

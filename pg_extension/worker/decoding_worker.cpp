@@ -16,6 +16,7 @@
 #include "pg_extension/plugin/ring_face.hpp"
 #include "pg_extension/settings.hpp"
 #include "pg_extension/tables/subscription_config.hpp"
+#include "pg_extension/worker/fault_point.hpp"
 #include "pg_extension/worker/slot_checks.hpp"
 #include "pg_extension/worker/wal_reader.hpp"
 #include "pg_extension/worker/worker_socket.hpp"
@@ -116,6 +117,7 @@ void acquire_slot() {
     const pid_t user = slot_user(name);
     if (user != 0 && is_decoding_worker(user)) (void)wait_until_free(name, user, kWaitMs);
     server::acquire_slot(name);
+    FANOUT_FAULT_HERE("worker.slot_acquired");
     const XLogRecPtr confirmed = MyReplicationSlot->data.confirmed_flush;
     worker.start_lsn = worker.request.start_lsn;
     if (worker.start_lsn == InvalidXLogRecPtr) worker.start_lsn = confirmed;

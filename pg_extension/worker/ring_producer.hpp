@@ -7,6 +7,7 @@
 
 #include "pg_extension/pg.hpp"
 #include "pg_extension/worker/consumer_link.hpp"
+#include "pg_extension/worker/fault_point.hpp"
 #include "pg_extension/worker/ring_segment.hpp"
 //
 #include "fanout/ring/ring_writer.hpp"
@@ -26,16 +27,20 @@ class RingProducer {
     /// Room for one record of `size` bytes, at most kRecordBytesMax. May sleep, may raise.
     uint8* claim(uint64 size) {
         if (unlikely(writer_.room(size) != ring::RingWriter::Room::yes)) wait_for_room(size);
+        FANOUT_FAULT_HERE("worker.space_claimed");
         return writer_.claim();
     }
 
     void commit(uint64 size) {
         writer_.commit(size);
+        FANOUT_FAULT_HERE("worker.record_unpublished");
         if (writer_.unpublished() >= kPublishBytes) publish();
     }
 
     void publish() {
-        if (writer_.publish()) ring_data_bell(link_);
+        const bool asleep = writer_.publish();
+        FANOUT_FAULT_HERE("worker.published_silently");
+        if (asleep) ring_data_bell(link_);
     }
 
     /// Called once per change: interrupts, and now and then the connection.

@@ -3,6 +3,8 @@
 //
 #include "pg_extension/worker/slot_progress.hpp"
 
+#include "pg_extension/worker/fault_point.hpp"
+
 namespace fanout::worker {
 
 void SlotProgress::offer(XLogRecPtr lsn) {
@@ -38,10 +40,12 @@ bool SlotProgress::is_believable(XLogRecPtr durable) const {
 
 void SlotProgress::confirm(XLogRecPtr durable) {
     acknowledged_ = durable;
+    FANOUT_FAULT_HERE("worker.ack_read");
     const XLogRecPtr lsn = largest_offer_up_to(durable);
     if (lsn <= confirmed_) return;
     server::wait_for_standbys(lsn);
     LogicalConfirmReceivedLocation(lsn);
+    FANOUT_FAULT_HERE("worker.slot_confirmed");
     confirmed_ = lsn;
     unsaved_ = true;
     poll_ms_ = kPollMinMs;

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "fanout/base/fault_point.hpp"
 #include "sidecar/app/signals.hpp"
 #include "sidecar/control/control_loop.hpp"
 #include "sidecar/host/connectors_sql.hpp"
@@ -40,6 +41,7 @@ void reload(const config::Invocation& invocation, control::ControlLoop& control)
         return;
     }
     log::set_level(again.value().log_level);
+    FANOUT_FAULT_HERE("app.reloading");
     control.reload(again.value());
     log::info("settings reloaded");
 }
@@ -59,6 +61,7 @@ void watch(const config::Invocation& invocation, Signals& signals, control::Cont
                 continue;
             }
             log::info("stopping");
+            FANOUT_FAULT_HERE("app.stopping");
             sd_notify(0, "STOPPING=1");
             control.request_stop();
         }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::drain {
 
 namespace {
@@ -79,6 +81,7 @@ DrainLoop::Turn DrainLoop::turn() {
         return worker_left_ ? end(worker_words_) : Turn::idle;
     }
     if (held_by_limit()) return Turn::worked;
+    FANOUT_FAULT_HERE("drain.bytes_seen");
     if (auto status = journal_.prepare_append(); !status.is_ok()) {
         hold(status.text());
         return Turn::worked;
@@ -104,6 +107,7 @@ DrainLoop::Turn DrainLoop::append_plan() {
     }
     plan_waits_ = false;
     go_on();
+    FANOUT_FAULT_HERE("drain.ring_not_freed");
     if (reader_.advance(walk_.consumed())) ring_bell(connection_.descriptor(ring::kSpaceReady));
     if (walk_.skipped_end_lsn() != 0 && walk_.skipped_end_lsn() <= journal_.durable_end_lsn()) {
         acknowledge(walk_.skipped_end_lsn());
@@ -184,9 +188,11 @@ void DrainLoop::acknowledge(Lsn lsn) {
         const std::lock_guard lock(mutex_);
         if (lsn <= status_.acknowledged_lsn) return;
         status_.acknowledged_lsn = lsn;
+        FANOUT_FAULT_HERE("drain.durable_unacknowledged");
         // SYNC POINT: release, after the sync; the worker acquires it before it confirms the slot.
         mapping_.ack()->durable_lsn.store(lsn, std::memory_order_release);
     }
+    FANOUT_FAULT_HERE("drain.acknowledged");
     ring_bell(connection_.descriptor(ring::kSpaceReady));
 }
 

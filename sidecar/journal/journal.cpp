@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/journal/doorbell.hpp"
 #include "sidecar/journal/journal_writer.hpp"
@@ -189,6 +190,7 @@ TrimReport Journal::trim() {
     for (const auto& segment : catalog_->remove_oldest(decision.remove_count)) {
         const std::uint64_t bytes = segment->file_offset(segment->end());
         if (auto status = files_->remove(segment->path()); !status.is_ok()) report.status = status;
+        FANOUT_FAULT_HERE("journal.segment_removed");
         ++report.segments_removed;
         report.bytes_removed += bytes;
     }

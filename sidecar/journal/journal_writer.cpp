@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/wire/record_writer.hpp"
 #include "sidecar/journal/journal.hpp"
 
@@ -115,6 +116,7 @@ Status JournalWriter::create_segment(std::uint64_t number, Lsn first_lsn) {
     const std::uint64_t data_start = kSegmentHeaderBytes + preamble.size();
     open_ = std::make_shared<Segment>(path, header, std::move(file),
                                       map_bytes(data_start, segment_bytes));
+    FANOUT_FAULT_HERE("journal.segment_created");
     segment_bytes_ = segment_bytes;
     tail_is_dirty_ = false;
     catalog_.add(open_);
@@ -150,6 +152,11 @@ Status JournalWriter::append(const AppendPlan& plan) {
     if (auto status = clean_tail(); !status.is_ok()) return status;
     std::uint64_t end = catalog_.appended.load(std::memory_order_relaxed);
     for (const auto& run : plan.runs) {
+        if (FANOUT_FAULT_POINT("journal.append_half")) {
+            const auto half = run.subspan(0, run.size() / 2);
+            (void)files_->write(open_->file(), open_->path(), half, open_->file_offset(end));
+            FANOUT_FAULT_HERE("journal.half_appended");
+        }
         auto status = files_->write(open_->file(), open_->path(), run, open_->file_offset(end));
         if (!status.is_ok()) {
             tail_is_dirty_ = true;
@@ -158,6 +165,7 @@ Status JournalWriter::append(const AppendPlan& plan) {
         }
         end += run.size();
     }
+    FANOUT_FAULT_HERE("journal.written");
     for (const auto& relation : plan.relations)
         relations_.learn(relation);
     state_ = plan.state_after;

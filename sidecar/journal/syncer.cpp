@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::journal {
 
 Syncer::Syncer(std::string directory, std::shared_ptr<Files> files, SegmentCatalog& catalog,
@@ -74,7 +76,9 @@ bool Syncer::sync_once() {
     }
     const SyncPoint target = take_target();
     last_sync_ = Doorbell::Clock::now();
+    FANOUT_FAULT_HERE("journal.unsynced");
     const Status status = sync_to(target);
+    FANOUT_FAULT_HERE("journal.synced");
     publish(target, status);
     {
         const std::lock_guard lock(mutex_);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/observe/log.hpp"
 
@@ -53,6 +54,7 @@ Delivery::Trouble Delivery::open() {
             return Ending{Ending::Kind::trouble, LaneState::failed, stored.status().text(), "", 0};
         cursor = standpoint_ ? standpoint_->flushed : stored.value().cursor;
     }
+    FANOUT_FAULT_HERE("lane.opened");
     if (go_on_from(cursor)) return std::nullopt;
     tables_.clear();
     const Lsn from = resume_lsn(cursor, settings_.start_lsn);
@@ -125,6 +127,7 @@ Delivery::Trouble Delivery::relieve() {
     if (auto trouble = deliver()) return trouble;
     if (!over_limits() || !batch_.in_transaction()) return std::nullopt;
     if (auto trouble = write(batch_.open_batch())) return trouble;
+    FANOUT_FAULT_HERE("lane.part_written");
     batch_.release_open_part();
     release_if_empty();
     return std::nullopt;
@@ -133,9 +136,11 @@ Delivery::Trouble Delivery::relieve() {
 Delivery::Trouble Delivery::deliver() {
     if (!batch_.has_complete()) return std::nullopt;
     const auto view = batch_.complete_batch();
+    FANOUT_FAULT_HERE("lane.batch_ready");
     if (auto trouble = write(view)) return trouble;
     for (std::size_t i = 0; i < view.transaction_count; ++i)
         transactions_written_ += view.transactions[i].ends;
+    FANOUT_FAULT_HERE("lane.batch_written");
     if (auto trouble = flush()) return trouble;
     batch_.release_complete();
     release_if_empty();
@@ -167,6 +172,7 @@ Delivery::Trouble Delivery::write(const fanout_batch& batch) {
 Delivery::Trouble Delivery::flush() {
     if (auto outcome = connector_.flush(passed_); !outcome.ok())
         return failed_call("flush", outcome);
+    FANOUT_FAULT_HERE("lane.flushed");
     progressed_ = true;
     flushed_ = settled_ = passed_;
     rows_in_hand_ -= rows_written_;
@@ -227,10 +233,12 @@ Delivery::Trouble Delivery::save_cursor_if_due() {
 /// The cursor itself, or for a target that keeps its own a hint for the journal's retention.
 Delivery::Trouble Delivery::save_cursor() {
     const auto board = outbox_.snapshot();
+    FANOUT_FAULT_HERE("lane.cursor_unsaved");
     const auto saved =
         cursors_.save({settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_,
                        board.rows_delivered, board.rows_filtered, board.transactions});
     saved_at_ = std::chrono::steady_clock::now();
+    FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {
         if (!saved.is_ok())
             log::warning("cursor hint not saved",
@@ -246,6 +254,7 @@ Delivery::Trouble Delivery::save_cursor() {
 
 /// Asked to stop: what is complete goes out, what is open comes again next time.
 Ending Delivery::leave() {
+    FANOUT_FAULT_HERE("lane.leaving");
     if (batch_.open_part_written()) return {};
     if (auto trouble = deliver()) return *trouble;
     if (passed_.end_lsn != flushed_.end_lsn) static_cast<void>(flush());

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/row_decoder.hpp"
@@ -76,6 +77,7 @@ Delivery::Trouble Delivery::take_commit(const wire::RecordView& record) {
     if (!batch_.in_transaction() || record.header.lsn != open_commit_lsn_)
         return unreadable(Status::corruption("the commit at " + lsn_text(record.header.lsn) +
                                              " has no begin in the journal"));
+    FANOUT_FAULT_HERE("lane.transaction_decoded");
     batch_.commit();
     passed_ = {open_commit_lsn_, open_end_lsn_, open_commit_time_};
     return std::nullopt;

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::state {
 namespace {
 
@@ -50,6 +52,7 @@ Status write_synced(const std::string& path, const std::string& text) {
 Status replace_file(const std::string& path, const std::string& text) {
     const std::string fresh = path + ".new";
     if (auto written = write_synced(fresh, text); !written.is_ok()) return written;
+    FANOUT_FAULT_HERE("state.file_unrenamed");
     if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("replace", path);
     const std::string parent = std::filesystem::path(path).parent_path().string();
     const Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/observe/log.hpp"
 #include "sidecar/stream/attach.hpp"
@@ -180,12 +181,14 @@ Status StreamRuntime::attach_once() {
     if (auto saved = save_stream_file(options_.directory, {def_.identity, worker.epoch});
         !saved.is_ok())
         return saved;
+    FANOUT_FAULT_HERE("stream.epoch_saved");
     damage_.clear();  // the source sends what was cut
     auto connection =
         drain::WorkerConnection::connect(worker.socket_path, worker.token, kHandshakeTimeout);
     if (!connection.is_ok()) return connection.status();
     auto mapping = drain::RingMapping::map(connection.value());
     if (!mapping.is_ok()) return mapping.status();
+    FANOUT_FAULT_HERE("stream.ring_mapped");
     {
         const std::lock_guard lock(mutex_);
         drain_ended_ = false;

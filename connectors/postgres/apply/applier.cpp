@@ -7,6 +7,7 @@
 
 #include "_kit/stored_types.hpp"
 #include "_kit/value_text.hpp"
+#include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "postgres/apply/copy_rows.hpp"
 #include "postgres/apply/statements.hpp"
@@ -244,6 +245,7 @@ void Applier::commit(const CursorTable& table, const fanout_cursor& cursor) {
     pipeline_.begin();
     if (!in_transaction_) pipeline_.send("BEGIN", {}, Pipeline::kAnyRows, kNoTag);
     pipeline_.send_text(advance_, table.advance_parameters(cursor), kAdvance);
+    FANOUT_FAULT_HERE("postgres.cursor_sent");
     pipeline_.send("COMMIT", {}, Pipeline::kAnyRows, kCommit);
     const auto failure = pipeline_.sync();
     in_transaction_ = in_savepoint_ = false;

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "fanout/base/fault_point.hpp"
+
 namespace fanout::postgres {
 namespace {
 
@@ -128,6 +130,7 @@ std::optional<PipelineFailure> Pipeline::sync() {
     if (PQpipelineSync(session_.connection()) == 0) session_.throw_lost("sending to the target");
     unflushed_statements_ = unflushed_bytes_ = 0;
     session_.flush();
+    FANOUT_FAULT_HERE("postgres.answer_unread");
     while (!expected_.empty())
         take_one();
     const ResultPtr end = session_.next_result();

@@ -3,6 +3,7 @@
 #include "postgres/target/create_tables.hpp"
 
 #include "_kit/sql_quote.hpp"
+#include "fanout/base/fault_point.hpp"
 
 namespace fanout::postgres {
 namespace {
@@ -50,6 +51,7 @@ void create_table(Session& link, const fanout_table& table) {
     // Inside a group the table comes and goes with it: its COMMIT is for the cursor to give.
     if (PQtransactionStatus(link.connection()) == PQTRANS_IDLE) sql = "BEGIN;" + sql + ";COMMIT";
     link.execute(sql, doing);
+    FANOUT_FAULT_HERE("postgres.table_created");
     link.log(FANOUT_LOG_INFO, "created table " + name + " in the target");
 }
 
