@@ -55,6 +55,28 @@ UPDATE fanout.target_def SET options = '{"path": "/tmp/mine"}';
 SELECT fanout.pause_subscription('orders');
 SELECT fanout.resume_subscription('orders');
 RESET ROLE;
+-- Whoever fanoutd is has to read the tables that are copied, and all of each.
+CREATE ROLE regress_daemon LOGIN IN ROLE fanout_admin;
+SET ROLE regress_alice;
+SELECT fanout.alter_subscription('orders', '{"backfill": true}');
+RESET ROLE;
+\c - regress_daemon
+\set SHOW_CONTEXT never
+SET application_name = 'fanoutd';
+SELECT item, state, detail, remedy FROM fanout.check() WHERE item LIKE 'backfill%';
+\c - postgres
+\set SHOW_CONTEXT never
+GRANT SELECT ON app.orders TO regress_daemon;
+ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY;
+ALTER ROLE regress_alice BYPASSRLS;
+\c - regress_daemon
+SET application_name = 'fanoutd';
+SELECT item, state, detail, remedy FROM fanout.check() WHERE item LIKE 'backfill%';
+\c - postgres
+\set SHOW_CONTEXT never
+ALTER TABLE app.orders DISABLE ROW LEVEL SECURITY;
+ALTER ROLE regress_alice NOBYPASSRLS;
+SELECT fanout.alter_subscription('orders', '{"backfill": null}');
 -- A monitor looks at everything but the targets' table, and changes nothing.
 SET ROLE regress_watcher;
 SELECT name, state FROM fanout.subscriptions;
@@ -63,8 +85,13 @@ SELECT name, options FROM fanout.targets;
 SELECT count(*) > 0 AS connectors FROM fanout.connectors;
 SELECT subscription, table_name, state FROM fanout.subscription_tables;
 SELECT count(*) > 5 AS checked FROM fanout.check();
+SELECT count(*) AS backfills FROM fanout.backfills;
+SELECT count(*) > 5 AS options FROM fanout.subscription_options;
 SELECT fanout.wait_for('orders', timeout => '0');
 SELECT fanout.wait_for('nowhere');
+SELECT fanout.resync('orders');
+\echo :LAST_ERROR_SQLSTATE
+SELECT fanout.pause_backfill('orders');
 SELECT * FROM fanout.target_def;
 SELECT fanout.pause_subscription('orders');
 \echo :LAST_ERROR_SQLSTATE

@@ -5,6 +5,7 @@ SELECT fanout.create_target('lake', 'file', '{"path": "/tmp/lake.jsonl"}');
 SELECT fanout.create_subscription('s', 'lake', '{public.orders}');
 SELECT fanout.create_subscription('paused', 'lake', '{public.*}');
 SELECT fanout.pause_subscription('paused');
+SELECT fanout.resync('s');
 SELECT id FROM fanout.subscription_def WHERE name = 's' \gset
 SELECT fanout.report(jsonb_build_object('subscriptions', jsonb_build_array(jsonb_build_object('id', :id, 'state', 'streaming', 'rows_read', 5))));
 CREATE DATABASE restored;
@@ -29,6 +30,7 @@ SELECT fanout.start_stream();
 SELECT name, state, slot <> 'fanout_main' AS own_slot, generation FROM fanout.streams;
 SELECT name, state FROM fanout.subscriptions ORDER BY name;
 SELECT fanout.resume_subscription('s');
+SELECT schema_name, table_name, generation, on_nonempty, table_oid = 'orders'::regclass AS of_here FROM fanout.backfill_def;
 SELECT fanout.resume_subscription('paused');
 SELECT name, state FROM fanout.subscriptions ORDER BY name;
 SELECT fanout.resume_subscription('s');

@@ -33,9 +33,17 @@ SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"filter": "i
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"create_tables": "yes"}');
 SELECT fanout.create_subscription('s', 'lake', '{public.orders}', '{"create_tables": true}');
 \echo :LAST_ERROR_SQLSTATE
-SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"backfill": true}');
-\echo :LAST_ERROR_SQLSTATE
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"backfill": null}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"workers": 0}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"workers": "2"}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"workers": 1.5}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"rows_per_second": 1e30}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"bytes_per_second": "fast"}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"chunk_bytes": "1GB"}');
+SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"on_nonempty": "drop"}');
+\echo :LAST_ERROR_SQLSTATE
+SELECT name, type, "default", allowed FROM fanout.subscription_options
+    WHERE name IN ('backfill', 'bytes_per_second', 'chunk_bytes', 'create_indexes', 'on_nonempty', 'rows_per_second', 'workers') ORDER BY name;
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{}', 'other');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{}', 'Other-Stream');

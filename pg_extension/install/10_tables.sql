@@ -47,6 +47,7 @@ CREATE TABLE fanout.subscription_def (
     options jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object'),
     owner name NOT NULL,
     paused boolean NOT NULL DEFAULT false,
+    backfill_paused boolean NOT NULL DEFAULT false,
     revision integer NOT NULL DEFAULT 1,
     start_lsn pg_lsn NOT NULL,
     system_identifier text NOT NULL,

@@ -76,8 +76,9 @@ $body$;
 COMMENT ON FUNCTION fanout._no_match(text) IS
     'Internal: the error for a table pattern without a match';
 
--- Checks the patterns for the current user; warns of tables whose updates cannot be carried whole.
-CREATE FUNCTION fanout._check_tables(tables text[]) RETURNS void
+-- Checks the patterns for whoever is to read the tables; warns of those whose updates cannot be
+-- carried whole.
+CREATE FUNCTION fanout._check_tables(tables text[], reader name) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -95,8 +96,8 @@ BEGIN
             WHERE fanout.pattern_matches(pattern, t.schema_name, t.table_name)
                 ORDER BY t.schema_name, t.table_name
         LOOP
-            IF NOT fanout._may_carry(current_user, tab) THEN
-                PERFORM fanout._deny(tab);
+            IF NOT fanout._may_carry(reader, tab) THEN
+                PERFORM fanout._deny(tab, reader);
             END IF;
             IF tab.identity = 'none' AND tab.table_oid <> ALL (seen) THEN
                 RAISE WARNING USING MESSAGE = format('updates and deletes of %s arrive without a '
@@ -114,17 +115,17 @@ BEGIN
     END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION fanout._check_tables(text[]) IS
-    'Internal: refuses table patterns that the current user cannot subscribe to';
+COMMENT ON FUNCTION fanout._check_tables(text[], name) IS
+    'Internal: refuses table patterns that a role cannot subscribe to';
 
-CREATE FUNCTION fanout._deny(tab fanout._table) RETURNS void
+CREATE FUNCTION fanout._deny(tab fanout._table, reader name) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
-    IF has_table_privilege(current_user, tab.table_oid, 'SELECT') THEN
+    IF has_table_privilege(reader, tab.table_oid, 'SELECT') THEN
         RAISE EXCEPTION USING ERRCODE = '42501',
             MESSAGE = format('row-level security hides rows of %s from %I', tab.full_name,
-            current_user),
+                reader),
             DETAIL = 'A subscription carries all rows of a table.',
             HINT = 'Have a role subscribe that may read all of it: the table''s owner, or one with '
                 'BYPASSRLS.';
@@ -132,48 +133,11 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = '42501',
         MESSAGE = format('permission denied for table %s', tab.full_name),
         DETAIL = 'Whoever creates a subscription needs SELECT on its tables.',
-        HINT = format('GRANT SELECT ON %s TO %I;', tab.full_name, current_user);
+        HINT = format('GRANT SELECT ON %s TO %I;', tab.full_name, reader);
 END
 $body$;
-COMMENT ON FUNCTION fanout._deny(fanout._table) IS
+COMMENT ON FUNCTION fanout._deny(fanout._table, name) IS
     'Internal: the error for a table that its subscriber may not read';
-
-CREATE FUNCTION fanout._check_subscription_options(options jsonb, connector text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    given text;
-    able text[] := (SELECT c.capabilities FROM fanout.connector_def c WHERE c.name = connector);
-BEGIN
-    PERFORM fanout._require_object('options', options);
-    FOR given IN SELECT k FROM jsonb_object_keys(options) AS k LOOP
-        IF given NOT IN ('create_tables', 'backfill') THEN
-            RAISE EXCEPTION USING ERRCODE = '22023',
-                MESSAGE = format('a subscription has no option "%s"', given),
-                HINT = 'Options: backfill, create_tables. How to reach the target is said in '
-                    'fanout.create_target().';
-        END IF;
-        IF jsonb_typeof(options -> given) <> 'boolean' THEN
-            RAISE EXCEPTION USING ERRCODE = '22023',
-                MESSAGE = format('invalid value for option "%s": %s', given, options -> given),
-                HINT = 'It takes true or false, without quotes.';
-        END IF;
-    END LOOP;
-    IF (options -> 'backfill')::boolean THEN
-        RAISE EXCEPTION USING ERRCODE = '0A000',
-            MESSAGE = 'this version of pg_fanout cannot copy rows that exist already',
-            HINT = 'Leave out "backfill" or pass false: changes are delivered from now on. Copy '
-                'existing rows by other means, such as pg_dump --data-only.';
-    END IF;
-    IF (options -> 'create_tables')::boolean AND NOT able @> '{create_tables}' THEN
-        RAISE EXCEPTION USING ERRCODE = '22023',
-            MESSAGE = format('connector "%s" does not create tables', connector),
-            HINT = 'Leave out "create_tables".';
-    END IF;
-END
-$body$;
-COMMENT ON FUNCTION fanout._check_subscription_options(jsonb, text) IS
-    'Internal: refuses options that a subscription does not have';
 
 -- The stream a new subscription joins; `main` is started for it if it never was.
 CREATE FUNCTION fanout._join_stream(stream text) RETURNS fanout._stream
@@ -228,7 +192,7 @@ BEGIN
     IF EXISTS (SELECT FROM fanout.subscription_def s WHERE s.name = create_subscription.name) THEN
         PERFORM fanout._duplicate_subscription(name);
     END IF;
-    PERFORM fanout._check_tables(tables);
+    PERFORM fanout._check_tables(tables, current_user);
     stream_def := fanout._join_stream(stream);
     -- A lock is a write, so it has to wait until the stream is there.
     PERFORM FROM fanout.target_def t WHERE t.id = target_def.id FOR KEY SHARE;
@@ -253,8 +217,8 @@ COMMENT ON FUNCTION fanout.create_subscription(text, text, text[], jsonb, text) 
     'Delivers the changes of tables to a target, from this commit on. Tables are names or patterns: '
     'schema.table, schema.*, /regular expression/ matched against schema.table; tables created '
     'later that match are included. The caller needs SELECT on them and stays their reader. '
-    'Options: create_tables (false): create missing tables at the target; backfill: only false. The '
-    'stream main is started if it never was, which must come before any write of the transaction.';
+    'The view fanout.subscription_options lists the options. The stream main is started if it never '
+    'was, which must come before any write of the transaction.';
 
 CREATE FUNCTION fanout._duplicate_subscription(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -333,6 +297,13 @@ BEGIN
         start_lsn = pg_current_wal_insert_lsn(),
         system_identifier = h.system_identifier, database_oid = h.database_oid
     FROM fanout._here h WHERE s.id = def.id;
+    -- The tables have other identifiers here. Two may have changed places, so not one by one.
+    WITH here AS (
+        DELETE FROM fanout.backfill_def b WHERE b.subscription_id = def.id RETURNING b.*)
+    INSERT INTO fanout.backfill_def
+    SELECT b.subscription_id, t.table_oid, b.schema_name, b.table_name, b.generation, b.predicate,
+        b.on_nonempty, b.paused, b.cancelled, b.requested_at
+    FROM here b JOIN fanout._table t USING (schema_name, table_name);
     RAISE NOTICE USING MESSAGE = format('subscription "%s" was restored from a dump and starts '
         'from now', def.name),
         HINT = 'Changes made before are not delivered; make sure that nobody else delivers to the '

@@ -64,8 +64,32 @@ $body$;
 COMMENT ON FUNCTION fanout._check_wait(pg_lsn, interval) IS
     'Internal: refuses arguments and transactions that cannot wait';
 
+-- Whether every table to copy is copied. Raises if one of them is not going to be by itself.
+CREATE FUNCTION fanout._backfilled(sub fanout._subscription) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    paused text;
+    complete boolean;
+BEGIN
+    SELECT min(format('%I.%I', b.schema_name, b.table_name)) FILTER (WHERE b.paused AND NOT
+            b.finished), coalesce(bool_and(b.finished), true)
+        INTO paused, complete FROM fanout._backfills(sub.id) b;
+    IF paused IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('the backfill of %s for subscription "%s" is paused', paused,
+                sub.name),
+            HINT = format('SELECT fanout.resume_backfill(%L); or wait for changes alone: '
+                'fanout.wait_for(%L, backfill => false)', sub.name, sub.name);
+    END IF;
+    RETURN complete;
+END
+$body$;
+COMMENT ON FUNCTION fanout._backfilled(fanout._subscription) IS
+    'Internal: whether the existing rows of a subscription are at its target';
+
 CREATE FUNCTION fanout.wait_for(subscription text, lsn pg_lsn DEFAULT pg_current_wal_insert_lsn(),
-    timeout interval DEFAULT '60 s') RETURNS boolean
+    timeout interval DEFAULT '60 s', backfill boolean DEFAULT true) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
@@ -77,6 +101,7 @@ DECLARE
     pause_seconds double precision := 0.005;
 BEGIN
     PERFORM fanout._check_wait(lsn, timeout);
+    backfill := coalesce(backfill, true);
     goal := fanout.normalize_lsn(lsn);
     LOOP
         -- Within a transaction the server shows the sessions as they were at the first look.
@@ -84,7 +109,7 @@ BEGIN
         SELECT v.* INTO sub FROM fanout._subscription v WHERE v.name = subscription;
         IF sub.id IS NULL THEN
             PERFORM fanout._no_subscription(subscription);
-        ELSIF sub.cursor_end_lsn >= goal THEN
+        ELSIF sub.cursor_end_lsn >= goal AND (NOT backfill OR fanout._backfilled(sub)) THEN
             RETURN true;
         END IF;
         PERFORM fanout._require_progress(sub);
@@ -112,7 +137,8 @@ BEGIN
     END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION fanout.wait_for(text, pg_lsn, interval) IS
-    'Waits until the target of a subscription is durable up to an LSN; true when it is, false after '
-    'the timeout. Raises at once if the subscription has failed, is paused or otherwise cannot get '
+COMMENT ON FUNCTION fanout.wait_for(text, pg_lsn, interval, boolean) IS
+    'Waits until the target of a subscription is durable up to an LSN, and the rows that are to be '
+    'copied are there; with backfill => false it waits for the changes alone. True when it is, '
+    'false after the timeout. Raises at once if the subscription has failed, is paused or otherwise cannot get '
     'there by itself, and after 10 seconds without a fanoutd.';

@@ -170,8 +170,9 @@ BEGIN
     RETURN QUERY SELECT c.* FROM fanout._check_daemon() c;
     RETURN QUERY SELECT c.* FROM fanout._check_streams() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_subscriptions() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_backfills() c ORDER BY c.item COLLATE "C";
 END
 $body$;
 COMMENT ON FUNCTION fanout.check() IS
-    'What is missing to run: server settings, fanoutd, streams, subscriptions and their tables, '
-    'each with its state (ok, warning, error) and the exact statement that mends it.';
+    'What is missing to run: server settings, fanoutd, streams, subscriptions, their tables '
+    'and backfills, each with its state (ok, warning, error) and the exact statement that mends it.';

@@ -1,5 +1,27 @@
 -- What fanoutd calls: what to do, where to read, and how it went.
 
+-- What is left to copy, and what was: fanoutd knows by its own records which is which.
+CREATE FUNCTION fanout._backfill_config(def fanout.subscription_def) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT jsonb_build_object(
+        'backfill', fanout._option(def.options, 'backfill'),
+        'backfill_options', jsonb_strip_nulls(jsonb_build_object(
+            'workers', fanout._option(def.options, 'workers'),
+            'rows_per_second', fanout._option(def.options, 'rows_per_second'),
+            'bytes_per_second', fanout._size_bytes(def.options -> 'bytes_per_second'),
+            'chunk_bytes', fanout._size_bytes(def.options -> 'chunk_bytes'),
+            'on_nonempty', fanout._option(def.options, 'on_nonempty'),
+            'create_indexes', fanout._option(def.options, 'create_indexes'))),
+        'backfills', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                'table', b.table_oid::bigint, 'schema', b.schema_name, 'name', b.table_name,
+                'generation', b.generation, 'predicate', b.predicate,
+                'on_nonempty', b.on_nonempty, 'paused', b.paused, 'cancelled', b.cancelled)
+            ORDER BY b.schema_name, b.table_name), '[]') FROM fanout._backfills(def.id) b))
+$body$;
+COMMENT ON FUNCTION fanout._backfill_config(fanout.subscription_def) IS
+    'Internal: the part of fanout.daemon_config() about copies of existing rows';
+
 CREATE FUNCTION fanout.daemon_config() RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -25,6 +47,7 @@ AS $body$
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT
                     FROM (h.system_identifier, h.database_oid))
+                || fanout._backfill_config(s)
             ORDER BY s.id), '[]')
             FROM fanout.subscription_def s
             JOIN fanout.target_def t ON t.id = s.target_id
@@ -116,6 +139,54 @@ COMMENT ON FUNCTION fanout.attach(text, pg_lsn, text) IS
     'how far the journal is durable, null if it is empty. Refuses where changes would be missed: '
     'slot_lost, slot_ahead, source_rewound.';
 
+-- An entry about a table replaces the one before. The pace is smoothed over some seconds, and
+-- starts anew with each generation.
+CREATE FUNCTION fanout._report_backfills(sub integer, entries jsonb) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $body$
+    INSERT INTO fanout.backfill_status AS s (subscription_id, table_oid, schema_name, table_name,
+        generation, state, mode, rows_done, bytes_done, rows_estimate, bytes_estimate, chunks,
+        retries, started_at, finished_at, snapshot_held_seconds, detail, last_error,
+        last_error_hint, reported_at, rows_per_second)
+    SELECT sub, e."table", e.schema, e.name, e.generation, e.state, e.mode, coalesce(e.rows, 0),
+        coalesce(e.bytes, 0), e.rows_estimate, e.bytes_estimate, coalesce(e.chunks, 0),
+        coalesce(e.retries, 0), e.started_at, e.finished_at, e.snapshot_held_seconds, e.detail,
+        e.last_error, e.last_error_hint, clock_timestamp(), pace.rows_per_second
+    FROM jsonb_to_recordset(entries) AS e ("table" oid, schema text, name text,
+        generation integer, state text, mode text, rows bigint, bytes bigint,
+        rows_estimate bigint, bytes_estimate bigint, chunks bigint, retries bigint,
+        started_at timestamptz, finished_at timestamptz, snapshot_held_seconds double precision,
+        detail text, last_error text, last_error_hint text)
+    LEFT JOIN fanout.backfill_status old
+        ON (old.subscription_id, old.table_oid, old.generation) = (sub, e."table", e.generation)
+    CROSS JOIN LATERAL (SELECT extract(epoch FROM clock_timestamp()
+            - coalesce(old.reported_at, e.started_at, clock_timestamp()))::double precision)
+        AS passed (seconds)
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN e.state <> 'copying' THEN NULL
+        WHEN passed.seconds <= 0 THEN old.rows_per_second
+        WHEN old.rows_per_second IS NULL
+            THEN greatest(e.rows - coalesce(old.rows_done, 0), 0) / passed.seconds
+        ELSE old.rows_per_second + (1 - exp(-passed.seconds / 5))
+            * (greatest(e.rows - old.rows_done, 0) / passed.seconds - old.rows_per_second)
+        END) AS pace (rows_per_second)
+    WHERE jsonb_typeof(entries) = 'array'
+        AND EXISTS (SELECT FROM fanout.subscription_def d WHERE d.id = sub)
+    ON CONFLICT ON CONSTRAINT backfill_status_pkey DO UPDATE
+        SET (schema_name, table_name, generation, state, mode, rows_done, bytes_done,
+            rows_estimate, bytes_estimate, chunks, retries, started_at, finished_at,
+            snapshot_held_seconds, detail, last_error, last_error_hint, reported_at,
+            rows_per_second)
+          = (EXCLUDED.schema_name, EXCLUDED.table_name, EXCLUDED.generation, EXCLUDED.state,
+            EXCLUDED.mode, EXCLUDED.rows_done, EXCLUDED.bytes_done, EXCLUDED.rows_estimate,
+            EXCLUDED.bytes_estimate, EXCLUDED.chunks, EXCLUDED.retries, EXCLUDED.started_at,
+            EXCLUDED.finished_at, EXCLUDED.snapshot_held_seconds, EXCLUDED.detail,
+            EXCLUDED.last_error, EXCLUDED.last_error_hint, EXCLUDED.reported_at,
+            EXCLUDED.rows_per_second)
+$body$;
+COMMENT ON FUNCTION fanout._report_backfills(integer, jsonb) IS
+    'Internal: the part of fanout.report() about copies of existing rows';
+
 -- Fields that are missing keep their value, fields that are null become null.
 CREATE FUNCTION fanout._report_subscription(entry jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -142,7 +213,7 @@ BEGIN
           n.rows_delivered, n.rows_filtered,
          n.rows_dead_lettered, n.transactions, n.retries, n.last_error, n.last_error_hint,
              n.last_error_at, clock_timestamp())
-    FROM jsonb_populate_record(old, entry - 'tables') AS n
+    FROM jsonb_populate_record(old, entry - '{tables, backfills}'::text[]) AS n
     WHERE s.subscription_id = sub;
     INSERT INTO fanout.subscription_table_status AS t (subscription_id, table_oid, schema_name,
         table_name, identity, rows_delivered, note)
@@ -153,6 +224,7 @@ BEGIN
         SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name,
             identity = EXCLUDED.identity,
             rows_delivered = EXCLUDED.rows_delivered, note = EXCLUDED.note;
+    PERFORM fanout._report_backfills(sub, entry -> 'backfills');
 END
 $body$;
 COMMENT ON FUNCTION fanout._report_subscription(jsonb) IS

@@ -1,0 +1,58 @@
+-- What copies of existing rows lack, each with the statement that mends it.
+
+-- The role fanoutd reads with, while it is connected.
+CREATE VIEW fanout._daemon_role AS
+    SELECT DISTINCT a.usename AS name FROM pg_stat_activity a
+    WHERE a.datname = current_database() AND a.application_name = 'fanoutd'
+        AND a.usename IS NOT NULL;
+COMMENT ON VIEW fanout._daemon_role IS 'Internal: the role of the fanoutd that is connected';
+
+CREATE FUNCTION fanout._check_backfills()
+    RETURNS TABLE (item text, state text, detail text, remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+    -- The tables that fanoutd may not read, or only in part.
+    SELECT format('backfill of %s', t.full_name), 'error',
+        format('fanoutd''s role %I may not read all of it (%s)', r.name,
+            fanout._in_words(array_agg(d.name))),
+        CASE WHEN has_table_privilege(r.name, t.table_oid, 'SELECT') THEN '' ELSE format(
+            'GRANT SELECT ON %s TO %I;', t.full_name, r.name) END
+        || CASE WHEN t.row_security THEN format('  -- and, because of row-level security: '
+            'ALTER ROLE %I BYPASSRLS;', r.name) ELSE '' END
+    FROM fanout._backfills() b
+    JOIN fanout.subscription_def d ON d.id = b.subscription_id
+    JOIN fanout._table t USING (table_oid)
+    CROSS JOIN fanout._daemon_role r
+    WHERE NOT b.finished AND NOT fanout._may_carry(r.name, t)
+    GROUP BY t.full_name, t.table_oid, t.row_security, r.name
+    UNION ALL
+    SELECT format('backfill of %I.%I for %s', v.schema_name, v.table_name, v.subscription),
+        CASE v.state WHEN 'failed' THEN 'error' ELSE 'warning' END,
+        v.state || coalesce(': ' || CASE v.state WHEN 'failed' THEN v.last_error
+            ELSE v.detail END, ''),
+        CASE v.state
+            WHEN 'paused' THEN format('SELECT fanout.resume_backfill(%L);', v.subscription)
+            WHEN 'cancelled' THEN format('SELECT fanout.resync(%L, %L);  -- rows may be missing '
+                'at the target', v.subscription,
+                ARRAY[format('%s.%s', v.schema_name, v.table_name)])
+            WHEN 'failed' THEN format('SELECT fanout.resume_subscription(%L);%s', v.subscription,
+                coalesce('  -- after: ' || v.last_error_hint, ''))
+            ELSE v.last_error_hint
+        END
+    FROM fanout.backfills v
+    WHERE v.state IN ('paused', 'cancelled', 'failed')
+        OR v.state = 'copying' AND v.detail IS NOT NULL
+    UNION ALL
+    SELECT 'max_connections', 'warning',
+        format('%s of %s connections are free; backfills read with some of their own', f.free,
+            current_setting('max_connections')),
+        'ALTER SYSTEM SET max_connections = '
+            || current_setting('max_connections')::integer + 20 || ';  -- then restart the server'
+    FROM (SELECT current_setting('max_connections')::integer
+        - current_setting('superuser_reserved_connections')::integer
+        - (SELECT count(*)::integer FROM pg_stat_activity a WHERE a.backend_type = 'client backend')
+        AS free) AS f
+    WHERE f.free < 8 AND EXISTS (SELECT FROM fanout._backfills() b WHERE NOT b.finished)
+$body$;
+COMMENT ON FUNCTION fanout._check_backfills() IS
+    'Internal: the part of fanout.check() that looks at copies of existing rows';
