@@ -120,4 +120,5 @@ CREATE EXTENSION pg_fanout;
 RESET ROLE;
 DROP SCHEMA app CASCADE;
 DROP OWNED BY regress_alice;
-DROP ROLE regress_nobody, regress_watcher, regress_alice, regress_bob;
+DROP OWNED BY regress_daemon;
+DROP ROLE regress_nobody, regress_watcher, regress_alice, regress_bob, regress_daemon;

@@ -15,16 +15,15 @@ AS $body$
     SELECT format('backfill of %s', t.full_name), 'error',
         format('fanoutd''s role %I may not read all of it (%s)', r.name,
             fanout._in_words(array_agg(d.name))),
-        CASE WHEN has_table_privilege(r.name, t.table_oid, 'SELECT') THEN '' ELSE format(
-            'GRANT SELECT ON %s TO %I;', t.full_name, r.name) END
-        || CASE WHEN t.row_security THEN format('  -- and, because of row-level security: '
-            'ALTER ROLE %I BYPASSRLS;', r.name) ELSE '' END
+        CASE WHEN has_table_privilege(r.name, t.table_oid, 'SELECT')
+            THEN format('ALTER ROLE %I BYPASSRLS;  -- the table has row-level security', r.name)
+            ELSE format('GRANT SELECT ON %s TO %I;', t.full_name, r.name) END
     FROM fanout._backfills() b
     JOIN fanout.subscription_def d ON d.id = b.subscription_id
     JOIN fanout._table t USING (table_oid)
     CROSS JOIN fanout._daemon_role r
     WHERE NOT b.finished AND NOT fanout._may_carry(r.name, t)
-    GROUP BY t.full_name, t.table_oid, t.row_security, r.name
+    GROUP BY t.full_name, t.table_oid, r.name
     UNION ALL
     SELECT format('backfill of %I.%I for %s', v.schema_name, v.table_name, v.subscription),
         CASE v.state WHEN 'failed' THEN 'error' ELSE 'warning' END,
