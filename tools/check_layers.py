@@ -23,6 +23,7 @@ RULES = [
     ("sidecar/drain/", (BASE, WIRE, RING, CONNECTOR, "sidecar/")),
     ("sidecar/journal/", (BASE, WIRE, "sidecar/")),
     ("sidecar/", (BASE, CONNECTOR, "sidecar/")),
+    ("fanoutctl/", (BASE,)),
     ("connectors/_kit/", (BASE, CONNECTOR)),
     ("connectors/", (BASE, CONNECTOR, "connectors/_kit/")),
     ("tests/", ANYTHING),
