@@ -10,12 +10,15 @@
 #include "_kit/value_text.hpp"
 #include "fanout/base/ids.hpp"
 #include "fanout/base/lsn_text.hpp"
+#include "fanout/connector/connector.hpp"
 
 namespace fanout::kit {
 namespace {
 
-std::string_view view(fanout_text text) {
-    return {text.data, text.size};
+using connector::view;
+
+std::string source_name(const fanout_table& table) {
+    return std::string(view(table.schema)) + "." + std::string(view(table.name));
 }
 
 std::string_view bytes_of(const fanout_value& value) {
@@ -58,6 +61,27 @@ bool is_json_number(std::string_view text) {
     return text.size() > first && text[first] >= '0' && text[first] <= '9';
 }
 
+/// The table's form, where the value comes in the class that form is for.
+JsonForm form_of(const fanout_column& column) {
+    const JsonForm form =
+        find_mapping<JsonForm>(std::span<const TypeMapping<JsonForm>>(kJsonTypes), column.type_oid)
+            .form;
+    switch (form) {
+        case JsonForm::boolean:
+        case JsonForm::int2:
+        case JsonForm::int4:
+        case JsonForm::int8:
+        case JsonForm::oid:
+            if (column.value_class == FANOUT_FIXED) return form;
+            return form == JsonForm::boolean ? JsonForm::text : JsonForm::number;
+        case JsonForm::base64:
+        case JsonForm::payload:
+            return column.value_class == FANOUT_BYTES ? form : JsonForm::text;
+        default:
+            return form;
+    }
+}
+
 const char* op_text(std::uint8_t op) {
     switch (op) {
         case FANOUT_INSERT:
@@ -71,34 +95,6 @@ const char* op_text(std::uint8_t op) {
 
 }  // namespace
 
-JsonEncoder::Form JsonEncoder::form_of(const fanout_column& column) {
-    const bool fixed = column.value_class == FANOUT_FIXED;
-    switch (column.type_oid) {
-        case type_oid::kBool:
-            return fixed ? Form::boolean : Form::text;
-        case type_oid::kInt2:
-            return fixed ? Form::int2 : Form::number;
-        case type_oid::kInt4:
-            return fixed ? Form::int4 : Form::number;
-        case type_oid::kInt8:
-            return fixed ? Form::int8 : Form::number;
-        case type_oid::kOid:
-            return fixed ? Form::oid : Form::number;
-        case type_oid::kFloat4:
-        case type_oid::kFloat8:
-        case type_oid::kNumeric:
-            return Form::number;
-        case type_oid::kBytea:
-            return column.value_class == FANOUT_BYTES ? Form::base64 : Form::text;
-        case type_oid::kJson:
-        case type_oid::kJsonb:
-            return Form::document;
-        default:
-            if (column.value_class == FANOUT_NUMERIC) return Form::number;
-            return column.value_class == FANOUT_BYTES ? Form::payload : Form::text;
-    }
-}
-
 void JsonEncoder::forget_tables() {
     tables_.clear();
     place_in_log_.clear();
@@ -109,9 +105,9 @@ const JsonEncoder::Table& JsonEncoder::table_for(const fanout_table& table) {
     if (found != tables_.end() && found->second.version == table.version) return found->second;
 
     Table made{.version = table.version, .place = "\"schema\":", .columns = {}, .has_key = false};
-    append_json_string(made.place, view(table.schema));
+    append_json_name(made.place, view(table.schema));
     made.place += ",\"table\":";
-    append_json_string(made.place, view(table.name));
+    append_json_name(made.place, view(table.name));
     made.place += ',';
 
     // With identity full every column is part of the identity: the primary key says more.
@@ -120,7 +116,7 @@ const JsonEncoder::Table& JsonEncoder::table_for(const fanout_table& table) {
     for (std::size_t i = 0; i < table.column_count; ++i) {
         const fanout_column& column = table.columns[i];
         Column text{.name = {}, .member_name = {}, .form = form_of(column), .key = false};
-        append_json_string(text.name, view(column.name));
+        append_json_name(text.name, view(column.name));
         text.member_name = text.name + ":";
         text.key = (column.flags & key_flag) != 0;
         made.has_key |= text.key;
@@ -141,12 +137,15 @@ void JsonEncoder::use_transaction(const fanout_transaction& transaction) {
 void JsonEncoder::append(std::string& out, const fanout_transaction& transaction,
                          const fanout_change& change) {
     use_transaction(transaction);
-    if (change.op == FANOUT_TRUNCATE)
-        append_truncate(out, change);
-    else if (change.op == FANOUT_MESSAGE)
-        append_message(out, change);
-    else
+    if (change.op == FANOUT_TRUNCATE) return append_truncate(out, change);
+    if (change.op == FANOUT_MESSAGE) return append_message(out, change);
+    try {
         append_row(out, change);
+    } catch (const connector::ConnectorError& refused) {
+        throw connector::ConnectorError(
+            refused.outcome(), "table " + source_name(*change.table) + ": " + refused.what(),
+            refused.hint(), {transaction.commit_lsn, change.index});
+    }
 }
 
 /// The ABI counts changes from 1, the lines from 0.
@@ -198,7 +197,7 @@ void JsonEncoder::append_key(std::string& out, const Table& table, const fanout_
         if (!first) out += ',';
         first = false;
         out += table.columns[i].member_name;
-        append_value(out, table.columns[i].form, change.table->columns[i], *value);
+        append_value(out, table.columns[i], change.table->columns[i], *value);
     }
     out += '}';
 }
@@ -217,48 +216,73 @@ void JsonEncoder::append_image(std::string& out, const Table& table, const fanou
         if (!first) out += ',';
         first = false;
         out += table.columns[i].member_name;
-        append_value(out, table.columns[i].form, shape.columns[i], value);
+        append_value(out, table.columns[i], shape.columns[i], value);
     }
     out += '}';
 }
 
-void JsonEncoder::append_value(std::string& out, Form form, const fanout_column& column,
+void JsonEncoder::append_value(std::string& out, const Column& how, const fanout_column& column,
                                const fanout_value& value) {
     if (value.state != FANOUT_PRESENT) {
         out += "null";
         return;
     }
-    switch (form) {
-        case Form::boolean:
+    switch (how.form) {
+        case JsonForm::boolean:
             out += *value.data != 0 ? "true" : "false";
             return;
-        case Form::int2:
+        case JsonForm::int2:
             return append_stored_integer<std::int16_t>(out, value);
-        case Form::int4:
+        case JsonForm::int4:
             return append_stored_integer<std::int32_t>(out, value);
-        case Form::int8:
+        case JsonForm::int8:
             return append_stored_integer<std::int64_t>(out, value);
-        case Form::oid:
+        case JsonForm::oid:
             return append_stored_integer<std::uint32_t>(out, value);
-        case Form::base64:
+        case JsonForm::base64:
             out += '"';
             append_base64(out, bytes_of(value));
             out += '"';
             return;
-        case Form::document:
-            return append_json_document(out, bytes_of(value));
-        case Form::payload:
-            return append_json_string(out, bytes_of(value));
-        case Form::number:
-        case Form::text:
-            break;
+        case JsonForm::number:
+            scratch_.clear();
+            append_text(scratch_, column, value);
+            if (is_json_number(scratch_))
+                out += scratch_;
+            else
+                append_unrepresentable(out, column, scratch_, scratch_);
+            return;
+        default:
+            append_text_value(out, how.form, column, value);
     }
+}
+
+void JsonEncoder::append_text_value(std::string& out, JsonForm form, const fanout_column& column,
+                                    const fanout_value& value) {
+    // What comes as text needs no copy: it may be a gigabyte.
+    const bool is_text =
+        column.value_class == FANOUT_TEXT_FORM ||
+        (column.value_class == FANOUT_BYTES && column.type_oid != type_oid::kBytea);
+    std::string_view text = bytes_of(value);
+    if (!is_text) {
+        scratch_.clear();
+        append_text(scratch_, column, value);
+        text = scratch_;
+    }
+    if (form == JsonForm::document ? append_json_document(out, text)
+                                   : append_json_string(out, text))
+        return;
     scratch_.clear();
-    append_text(scratch_, column, value);
-    if (form == Form::number && is_json_number(scratch_))
-        out += scratch_;
+    append_bytes_as_hex(scratch_, value);
+    append_unrepresentable(out, column, "bytes that are not UTF-8", scratch_);
+}
+
+void JsonEncoder::append_unrepresentable(std::string& out, const fanout_column& column,
+                                         std::string_view what, std::string_view text) const {
+    if (becomes_null(policy_, column, what))
+        out += "null";
     else
-        append_json_string(out, scratch_);
+        append_json_name(out, text);
 }
 
 void JsonEncoder::append_truncate(std::string& out, const fanout_change& change) {
@@ -278,13 +302,12 @@ void JsonEncoder::append_message(std::string& out, const fanout_change& change) 
     out += "{\"op\":\"message\",";
     append_position(out, change);
     out += ",\"prefix\":";
-    append_json_string(out, view(change.prefix));
-    const bool text = is_utf8(view(change.content));
-    out += text ? ",\"encoding\":\"utf8\",\"content\":" : ",\"encoding\":\"base64\",\"content\":";
-    if (text) {
-        append_json_string(out, view(change.content));
-    } else {
-        out += '"';
+    append_json_name(out, view(change.prefix));
+    const std::size_t behind_prefix = out.size();
+    out += ",\"encoding\":\"utf8\",\"content\":";
+    if (!append_json_string(out, view(change.content))) {
+        out.resize(behind_prefix);
+        out += ",\"encoding\":\"base64\",\"content\":\"";
         append_base64(out, view(change.content));
         out += '"';
     }

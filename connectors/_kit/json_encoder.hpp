@@ -5,8 +5,7 @@
 //    "after":{"id":1,"total":12.50},"unchanged":[]}
 //
 // One thread at a time. Owns the prepared texts of the tables it has seen; writes into a buffer the
-// caller reuses. Never changes a value: numbers keep their digits, NaN and infinities are strings,
-// bytea is base64, json and jsonb are embedded, everything else is PostgreSQL's text form.
+// caller reuses. Never changes a value: what each type becomes stands in json_types.hpp.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +13,18 @@
 #include <unordered_map>
 #include <vector>
 
+#include "_kit/json_types.hpp"
+#include "_kit/unrepresentable.hpp"
 #include "fanout/connector/abi.h"
 
 namespace fanout::kit {
 
 class JsonEncoder {
   public:
-    /// Appends `change` as one line ended by '\n'; a truncate as one line per table.
+    explicit JsonEncoder(Unrepresentable policy = Unrepresentable::text) : policy_(policy) {}
+
+    /// Appends `change` as one line ended by '\n'; a truncate as one line per table. Throws
+    /// FANOUT_REJECT for a value the policy refuses; `out` then ends in the middle of a line.
     void append(std::string& out, const fanout_transaction& transaction,
                 const fanout_change& change);
 
@@ -28,22 +32,10 @@ class JsonEncoder {
     void forget_tables();
 
   private:
-    enum class Form : std::uint8_t {
-        boolean,
-        int2,
-        int4,
-        int8,
-        oid,
-        number,    // text form is a JSON number unless it is NaN or infinite
-        base64,    // bytea
-        document,  // json, jsonb
-        payload,   // bytes are the text
-        text,      // text form, quoted
-    };
     struct Column {
         std::string name;         // quoted
         std::string member_name;  // quoted, with the colon
-        Form form;
+        JsonForm form;
         bool key;
     };
     struct Table {
@@ -53,7 +45,6 @@ class JsonEncoder {
         bool has_key;
     };
 
-    static Form form_of(const fanout_column& column);
     const Table& table_for(const fanout_table& table);
     void use_transaction(const fanout_transaction& transaction);
     void append_position(std::string& out, const fanout_change& change) const;
@@ -63,9 +54,14 @@ class JsonEncoder {
     void append_key(std::string& out, const Table& table, const fanout_change& change);
     void append_image(std::string& out, const Table& table, const fanout_table& shape,
                       const fanout_value* values);
-    void append_value(std::string& out, Form form, const fanout_column& column,
+    void append_value(std::string& out, const Column& how, const fanout_column& column,
                       const fanout_value& value);
+    void append_text_value(std::string& out, JsonForm form, const fanout_column& column,
+                           const fanout_value& value);
+    void append_unrepresentable(std::string& out, const fanout_column& column,
+                                std::string_view what, std::string_view text) const;
 
+    const Unrepresentable policy_;
     std::unordered_map<std::uint32_t, Table> tables_;
     std::uint64_t commit_lsn_ = 0;
     std::string place_in_log_;  // "xid":…,"lsn":…,"index":

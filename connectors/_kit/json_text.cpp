@@ -3,11 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace fanout::kit {
 namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 enum ByteClass : std::uint8_t { kPlain, kEscaped, kMultiByte };
 
@@ -77,43 +76,65 @@ void append_escape(std::string& out, char c) {
     }
 }
 
-/// Copies `text` in runs; `special` handles each byte of class kEscaped.
+/// Copies `text` in runs; `special` handles each byte of class kEscaped. False if it is not UTF-8:
+/// then `out` is as it was.
 template <typename Special>
-void append_checked(std::string& out, std::string_view text, Special&& special) {
+bool append_checked(std::string& out, std::string_view text, Special&& special) {
+    const std::size_t start = out.size();
     std::size_t run = 0, at = 0;
     const auto flush_run = [&] { out.append(text.data() + run, at - run); };
     while (at < text.size()) {
         const std::uint8_t kind = kClasses[byte_at(text, at)];
         if (kind == kPlain) {
             ++at;
-            continue;
-        }
-        if (kind == kMultiByte) {
-            if (const std::size_t length = sequence_length(text, at)) {
-                at += length;
-                continue;
+        } else if (kind == kMultiByte) {
+            const std::size_t length = sequence_length(text, at);
+            if (length == 0) {
+                out.resize(start);
+                return false;
             }
-            flush_run();
-            out += kReplacement;
+            at += length;
         } else {
             flush_run();
             special(text[at]);
+            run = ++at;
         }
-        run = ++at;
     }
     flush_run();
+    return true;
 }
 
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view text) {
+bool append_json_string(std::string& out, std::string_view text) {
     out += '"';
-    append_checked(out, text, [&out](char c) { append_escape(out, c); });
+    if (!append_checked(out, text, [&out](char c) { append_escape(out, c); })) {
+        out.pop_back();
+        return false;
+    }
     out += '"';
+    return true;
 }
 
-void append_json_document(std::string& out, std::string_view document) {
-    append_checked(out, document, [&out](char c) { out += (c == '\n' || c == '\r') ? ' ' : c; });
+void append_json_name(std::string& out, std::string_view name) {
+    if (append_json_string(out, name)) return;
+    std::string shown;
+    for (std::size_t at = 0; at < name.size();) {
+        if (const std::size_t length = sequence_length(name, at)) {
+            shown += name.substr(at, length);
+            at += length;
+            continue;
+        }
+        constexpr char kHex[] = "0123456789abcdef";
+        const std::uint8_t byte = byte_at(name, at++);
+        shown += {'\\', 'x', kHex[byte >> 4], kHex[byte & 0xF]};
+    }
+    static_cast<void>(append_json_string(out, shown));
+}
+
+bool append_json_document(std::string& out, std::string_view document) {
+    return append_checked(out, document,
+                          [&out](char c) { out += (c == '\n' || c == '\r') ? ' ' : c; });
 }
 
 void append_base64(std::string& out, std::string_view bytes) {
@@ -140,7 +161,16 @@ void append_base64(std::string& out, std::string_view bytes) {
 }
 
 bool is_utf8(std::string_view text) {
+    constexpr std::uint64_t kHighBits = 0x8080808080808080;
     for (std::size_t at = 0; at < text.size();) {
+        std::uint64_t eight;
+        if (text.size() - at >= sizeof eight) {
+            std::memcpy(&eight, text.data() + at, sizeof eight);
+            if ((eight & kHighBits) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
         const std::size_t length = sequence_length(text, at);
         if (length == 0) return false;
         at += length;

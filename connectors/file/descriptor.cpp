@@ -16,6 +16,7 @@ constexpr fanout_option_spec kOptions[] = {
      .help = "Form of a line: json writes one JSON object per row change.",
      .choices = "json",
      .flags = 0},
+    fanout::kit::kUnrepresentableOption,
 };
 
 constexpr fanout::connector::Descriptor kDescriptor = {

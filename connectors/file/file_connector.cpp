@@ -18,7 +18,9 @@ std::string checked_path(const std::string& path) {
 }  // namespace
 
 FileConnector::FileConnector(const connector::Options& options, const fanout_host& host)
-    : host_(host), file_(checked_path(options.text("path"))) {}
+    : host_(host),
+      file_(checked_path(options.text("path"))),
+      encoder_(kit::read_unrepresentable(options.text("unrepresentable"))) {}
 
 fanout_cursor FileConnector::open(const fanout_session& session) {
     close();

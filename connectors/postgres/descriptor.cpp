@@ -14,6 +14,10 @@ constexpr fanout_option_spec kOptions[] = {
      "origin|replica", 0},
     {"missing_rows", FANOUT_OPTION_ENUM, "error",
      "What to do with an update or delete of a row the target does not have.", "error|skip", 0},
+    {"missing_types", FANOUT_OPTION_ENUM, "error",
+     "With create_tables: whether a type that the target lacks stops the subscription or becomes "
+     "text.",
+     "error|text", 0},
 };
 
 constexpr fanout::connector::Descriptor kDescriptor = {

@@ -9,6 +9,8 @@ PostgresConnector::PostgresConnector(const connector::Options& options, const fa
     : dsn_(options.text("dsn")),
       replica_role_(options.text("session_replication_role") == "replica"),
       skip_missing_rows_(options.text("missing_rows") == "skip"),
+      missing_types_(options.text("missing_types") == "text" ? MissingTypes::text
+                                                             : MissingTypes::error),
       host_(host),
       session_(host_, interrupt_),
       pipeline_(session_),
@@ -27,6 +29,7 @@ fanout_cursor PostgresConnector::open(const fanout_session& owner) {
     ApplyOptions options;
     options.create_tables = owner.create_tables != 0;
     options.skip_missing_rows = skip_missing_rows_;
+    options.missing_types = missing_types_;
     applier_.reset(options);
     return cursor_table_.take_fence(session_, owner);
 }

@@ -31,6 +31,7 @@ class PostgresConnector final : public connector::Connector {
     const std::string dsn_;
     const bool replica_role_;
     const bool skip_missing_rows_;
+    const MissingTypes missing_types_;
     const fanout_host host_;
     Interrupt interrupt_;
     Session session_;

@@ -22,6 +22,7 @@ constexpr fanout_option_spec kOptions[] = {
      .help = "What to do with an update or delete of a row the target does not have.",
      .choices = "error|skip",
      .flags = 0},
+    fanout::kit::kUnrepresentableOption,
 };
 
 constexpr fanout::connector::Descriptor kDescriptor = {

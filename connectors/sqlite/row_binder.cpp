@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "_kit/json_text.hpp"
 #include "_kit/network_order.hpp"
 #include "_kit/value_text.hpp"
 #include "fanout/connector/connector.hpp"
@@ -13,14 +14,6 @@ constexpr std::size_t kDescribedBytes = 200;
 
 std::string_view bytes_of(const fanout_value& value) {
     return {reinterpret_cast<const char*>(value.data), value.size};
-}
-
-/// SQLite turns a NaN into NULL: as text it survives, also in a column declared REAL.
-void bind_float(Statement& statement, int at, double value) {
-    if (std::isnan(value))
-        statement.bind_text(at, "NaN");
-    else
-        statement.bind_real(at, value);
 }
 
 }  // namespace
@@ -40,18 +33,37 @@ void RowBinder::bind(Statement& statement, int at, Storage storage, const fanout
         case Storage::oid:
             return statement.bind_integer(at, kit::load<std::uint32_t>(value.data));
         case Storage::float4:
-            return bind_float(statement, at, static_cast<double>(kit::load<float>(value.data)));
+            return bind_float(statement, at, column,
+                              static_cast<double>(kit::load<float>(value.data)));
         case Storage::float8:
-            return bind_float(statement, at, kit::load<double>(value.data));
+            return bind_float(statement, at, column, kit::load<double>(value.data));
         case Storage::blob:
             return statement.bind_blob(at, bytes_of(value));
         case Storage::text:
             break;
     }
     if (column.value_class == FANOUT_BYTES || column.value_class == FANOUT_TEXT_FORM)
-        return statement.bind_text(at, bytes_of(value));
+        return bind_text(statement, at, column, value);
     scratch_.clear();
     kit::append_text(scratch_, column, value);
+    statement.bind_text_copy(at, scratch_);
+}
+
+/// SQLite turns a NaN into NULL by itself: as text it survives, also in a column declared REAL.
+void RowBinder::bind_float(Statement& statement, int at, const fanout_column& column,
+                           double value) const {
+    if (!std::isnan(value)) return statement.bind_real(at, value);
+    if (kit::becomes_null(policy_, column, "NaN")) return statement.bind_null(at);
+    statement.bind_text(at, "NaN");
+}
+
+void RowBinder::bind_text(Statement& statement, int at, const fanout_column& column,
+                          const fanout_value& value) {
+    if (kit::is_utf8(bytes_of(value))) return statement.bind_text(at, bytes_of(value));
+    if (kit::becomes_null(policy_, column, "bytes that are not UTF-8"))
+        return statement.bind_null(at);
+    scratch_.clear();
+    kit::append_bytes_as_hex(scratch_, value);
     statement.bind_text_copy(at, scratch_);
 }
 

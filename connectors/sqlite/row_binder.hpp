@@ -1,10 +1,12 @@
 // Values of one change → parameters of a statement. Lane's thread; owns a scratch text only.
 //
-// Exact or nothing: what SQLite's own types cannot hold (NaN, numeric, timestamps) goes as text.
+// What each type becomes stands in type_table.hpp; a value that has no place there follows the
+// option "unrepresentable".
 #pragma once
 
 #include <string>
 
+#include "_kit/unrepresentable.hpp"
 #include "fanout/connector/abi.h"
 #include "sqlite/database.hpp"
 #include "sqlite/sql_text.hpp"
@@ -13,10 +15,17 @@ namespace fanout::sqlite_target {
 
 class RowBinder {
   public:
+    explicit RowBinder(kit::Unrepresentable policy) : policy_(policy) {}
+
     void bind(Statement& statement, int at, Storage storage, const fanout_column& column,
               const fanout_value& value);
 
   private:
+    void bind_float(Statement& statement, int at, const fanout_column& column, double value) const;
+    void bind_text(Statement& statement, int at, const fanout_column& column,
+                   const fanout_value& value);
+
+    const kit::Unrepresentable policy_;
     std::string scratch_;
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "_kit/sql_quote.hpp"
-#include "_kit/stored_types.hpp"
 #include "fanout/connector/connector.hpp"
 
 namespace fanout::sqlite_target {
@@ -15,36 +14,11 @@ using connector::ConnectorError;
 using connector::view;
 using kit::quote_identifier;
 
-struct TypeRule {
-    Oid32 oid;
-    Storage storage;
-};
-
-/// Every type that is not stored as PostgreSQL's text form.
-constexpr TypeRule kTypeRules[] = {
-    {kit::type_oid::kBool, Storage::boolean},  {kit::type_oid::kInt2, Storage::int2},
-    {kit::type_oid::kInt4, Storage::int4},     {kit::type_oid::kInt8, Storage::int8},
-    {kit::type_oid::kOid, Storage::oid},       {kit::type_oid::kFloat4, Storage::float4},
-    {kit::type_oid::kFloat8, Storage::float8}, {kit::type_oid::kBytea, Storage::blob},
-};
-
-const char* declared_type(Storage storage) {
-    switch (storage) {
-        case Storage::boolean:
-        case Storage::int2:
-        case Storage::int4:
-        case Storage::int8:
-        case Storage::oid:
-            return "INTEGER";
-        case Storage::float4:
-        case Storage::float8:
-            return "REAL";
-        case Storage::blob:
-            return "BLOB";
-        case Storage::text:
-            return "TEXT";
-    }
-    return "TEXT";
+/// A value of another class than its type's usual one comes as text.
+Oid32 type_as_stored(const fanout_column& column) {
+    const bool usual =
+        column.value_class == FANOUT_FIXED || column.type_oid == kit::type_oid::kBytea;
+    return usual ? column.type_oid : 0;
 }
 
 std::string quoted_target(const fanout_table& table) {
@@ -96,11 +70,7 @@ std::string condition(const fanout_table& table, const RowFinder& finder) {
 }  // namespace
 
 Storage storage_of(const fanout_column& column) {
-    if (column.value_class != FANOUT_FIXED && column.type_oid != kit::type_oid::kBytea)
-        return Storage::text;
-    for (const TypeRule& rule : kTypeRules)
-        if (rule.oid == column.type_oid) return rule.storage;
-    return Storage::text;
+    return mapping_of(type_as_stored(column)).form;
 }
 
 RowFinder row_finder(const fanout_table& table) {
@@ -134,7 +104,8 @@ std::string target_name(const fanout_table& table) {
 }
 
 std::string column_definition(const fanout_column& column) {
-    return quote_identifier(view(column.name)) + " " + declared_type(storage_of(column));
+    return quote_identifier(view(column.name)) + " " +
+           std::string(mapping_of(type_as_stored(column)).target);
 }
 
 std::string create_table_text(const fanout_table& table) {

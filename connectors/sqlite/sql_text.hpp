@@ -7,11 +7,9 @@
 #include <vector>
 
 #include "fanout/connector/abi.h"
+#include "sqlite/type_table.hpp"
 
 namespace fanout::sqlite_target {
-
-/// How a value of a column is bound, and what its column is declared as.
-enum class Storage : std::uint8_t { boolean, int2, int4, int8, oid, float4, float8, blob, text };
 
 Storage storage_of(const fanout_column& column);
 

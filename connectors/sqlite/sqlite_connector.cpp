@@ -39,6 +39,7 @@ SqliteConnector::SqliteConnector(const connector::Options& options, const fanout
       busy_timeout_(checked_timeout(options.integer("busy_timeout_ms"))),
       database_([this] { return stop_asked(); }) {
     policy_.skip_missing_rows = options.text("missing_rows") == "skip";
+    policy_.unrepresentable = kit::read_unrepresentable(options.text("unrepresentable"));
 }
 
 bool SqliteConnector::stop_asked() const {

@@ -41,7 +41,11 @@ std::map<std::string, bool> target_columns(Database& database, const std::string
 }  // namespace
 
 TableWriter::TableWriter(Database& database, const fanout_table& table, Policy policy)
-    : database_(database), policy_(policy), version_(table.version), finder_(row_finder(table)) {
+    : database_(database),
+      policy_(policy),
+      version_(table.version),
+      finder_(row_finder(table)),
+      binder_(policy.unrepresentable) {
     const std::string name = target_name(table);
     if (target_columns(database_, name).empty()) {
         const std::string text = create_table_text(table);

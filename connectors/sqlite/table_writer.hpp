@@ -21,6 +21,7 @@ class TableWriter {
     struct Policy {
         bool create_tables = false;
         bool skip_missing_rows = false;
+        kit::Unrepresentable unrepresentable = kit::Unrepresentable::text;
     };
     /// Makes the table if it is missing and may be made; checks that it has the columns.
     TableWriter(Database& database, const fanout_table& table, Policy policy);

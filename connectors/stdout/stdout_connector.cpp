@@ -11,8 +11,8 @@ constexpr std::size_t kPrintBytes = 256 * 1024;
 
 }  // namespace
 
-StdoutConnector::StdoutConnector(const connector::Options&, const fanout_host& host)
-    : host_(host) {}
+StdoutConnector::StdoutConnector(const connector::Options& options, const fanout_host& host)
+    : host_(host), encoder_(kit::read_unrepresentable(options.text("unrepresentable"))) {}
 
 fanout_cursor StdoutConnector::open(const fanout_session&) {
     interrupted_ = false;

@@ -77,6 +77,37 @@ TEST(JsonEncoder, writes_numbers_that_json_lacks_as_strings) {
               R"("big":1e+300,"single":1.5})");
 }
 
+TEST(JsonEncoder, keeps_to_its_policy_where_json_has_no_place_for_a_value) {
+    TestRow row;
+    row.fixed<double>("nan", type_oid::kFloat8, std::nan(""));
+    row.bytes("t", type_oid::kText, "a\xE4");
+    row.text_form("j", type_oid::kJsonb, "\"\xE4\"");
+    const auto line = [&](Unrepresentable policy) {
+        std::string out;
+        JsonEncoder(policy).append(out, transaction(), row.insert());
+        return nlohmann::json::parse(out).at("after").dump();
+    };
+    EXPECT_EQ(line(Unrepresentable::text), R"({"j":"\\x22e422","nan":"NaN","t":"\\x61e4"})");
+    EXPECT_EQ(line(Unrepresentable::null), R"({"j":null,"nan":null,"t":null})");
+    try {
+        line(Unrepresentable::error);
+        FAIL();
+    } catch (const connector::ConnectorError& refused) {
+        EXPECT_EQ(refused.outcome(), FANOUT_REJECT);
+        EXPECT_EQ(refused.at().commit_lsn, transaction().commit_lsn);
+        EXPECT_EQ(refused.at().index, row.insert().index);
+        EXPECT_NE(std::string(refused.what()).find("column \"nan\""), std::string::npos);
+    }
+}
+
+TEST(JsonEncoder, never_makes_a_column_null_that_cannot_be) {
+    TestRow row;
+    row.fixed<double>("id", type_oid::kFloat8, std::nan(""), FANOUT_COLUMN_NOT_NULL);
+    std::string out;
+    JsonEncoder encoder(Unrepresentable::null);
+    EXPECT_THROW(encoder.append(out, transaction(), row.insert()), connector::ConnectorError);
+}
+
 TEST(JsonEncoder, writes_booleans_bytes_documents_and_text) {
     TestRow row;
     row.fixed<std::uint8_t>("t", type_oid::kBool, 1);

@@ -11,7 +11,6 @@
 #include "fanout/base/lsn_text.hpp"
 #include "postgres/apply/copy_rows.hpp"
 #include "postgres/apply/statements.hpp"
-#include "postgres/target/create_tables.hpp"
 
 namespace fanout::postgres {
 namespace {
@@ -80,7 +79,7 @@ TablePlan* Applier::table_plan(const fanout_table& table) {
     const std::string schema(view(table.schema)), name(view(table.name));
     auto target = read_target_table(session_, schema, name);
     if (!target && options_.create_tables) {
-        create_table(session_, table);
+        create_table(session_, table, options_.missing_types);
         target = read_target_table(session_, schema, name);
     }
     if (!target) {

@@ -16,6 +16,7 @@
 #include "postgres/apply/statement_parameters.hpp"
 #include "postgres/apply/table_plan.hpp"
 #include "postgres/link/pipeline.hpp"
+#include "postgres/target/create_tables.hpp"
 #include "postgres/target/cursor_table.hpp"
 
 namespace fanout::postgres {
@@ -23,6 +24,7 @@ namespace fanout::postgres {
 struct ApplyOptions {
     bool create_tables = false;
     bool skip_missing_rows = false;
+    MissingTypes missing_types = MissingTypes::error;
 };
 
 class Applier {

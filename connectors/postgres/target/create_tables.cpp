@@ -4,6 +4,7 @@
 
 #include "_kit/sql_quote.hpp"
 #include "fanout/base/fault_point.hpp"
+#include "postgres/target/type_table.hpp"
 
 namespace fanout::postgres {
 namespace {
@@ -20,9 +21,31 @@ std::string key_list(const fanout_table& table, std::uint8_t flag) {
     return list;
 }
 
+// Names of types that are not built in have their schema in front.
+std::set<std::string> find_missing_types(Session& link, const fanout_table& table,
+                                         MissingTypes policy, const std::string& doing) {
+    std::set<std::string> missing;
+    for (std::size_t i = 0; i < table.column_count; ++i) {
+        const std::string type(view(table.columns[i].type_name));
+        if (type.find('.') == std::string::npos || missing.contains(type)) continue;
+        const ResultPtr found =
+            link.query("SELECT pg_catalog.to_regtype($1) IS NOT NULL", {type}, doing);
+        if (PQgetvalue(found.get(), 0, 0)[0] == 't') continue;
+        if (policy == MissingTypes::error)
+            throw connector::ConnectorError(
+                FANOUT_FATAL,
+                doing + ": the type " + type + " of column \"" +
+                    std::string(view(table.columns[i].name)) + "\" is not there",
+                "Create it in the target first (CREATE TYPE, CREATE DOMAIN or CREATE EXTENSION), "
+                "or set \"missing_types\": \"text\" in the target's options.");
+        missing.insert(type);
+    }
+    return missing;
+}
+
 }  // namespace
 
-std::string create_table_sql(const fanout_table& table) {
+std::string create_table_sql(const fanout_table& table, const std::set<std::string>& as_text) {
     std::string sql = "CREATE TABLE IF NOT EXISTS " +
                       kit::quote_qualified(view(table.schema), view(table.name)) + " (";
     for (std::size_t i = 0; i < table.column_count; ++i) {
@@ -30,7 +53,10 @@ std::string create_table_sql(const fanout_table& table) {
         if (i > 0) sql += ", ";
         sql += kit::quote_identifier(view(column.name));
         sql += ' ';
-        sql += view(column.type_name);
+        const std::string type(view(column.type_name));
+        const bool text =
+            mapping_of(column.type_oid).form == Creation::as_text || as_text.contains(type);
+        sql += text ? "text" : type;
         if ((column.flags & FANOUT_COLUMN_NOT_NULL) != 0) sql += " NOT NULL";
     }
     std::string key = key_list(table, FANOUT_COLUMN_PRIMARY_KEY);
@@ -39,7 +65,7 @@ std::string create_table_sql(const fanout_table& table) {
     return sql + ")";
 }
 
-void create_table(Session& link, const fanout_table& table) {
+void create_table(Session& link, const fanout_table& table, MissingTypes missing_types) {
     const std::string name = kit::quote_qualified(view(table.schema), view(table.name));
     const std::string doing = "cannot create table " + name + " in the target";
     const ResultPtr schema = link.query("SELECT FROM pg_namespace WHERE nspname = $1",
@@ -47,7 +73,7 @@ void create_table(Session& link, const fanout_table& table) {
     std::string sql = "SELECT pg_advisory_xact_lock(7236283114);";
     if (PQntuples(schema.get()) == 0)
         sql += "CREATE SCHEMA IF NOT EXISTS " + kit::quote_identifier(view(table.schema)) + ";";
-    sql += create_table_sql(table);
+    sql += create_table_sql(table, find_missing_types(link, table, missing_types, doing));
     // Inside a group the table comes and goes with it: its COMMIT is for the cursor to give.
     if (PQtransactionStatus(link.connection()) == PQTRANS_IDLE) sql = "BEGIN;" + sql + ";COMMIT";
     link.execute(sql, doing);

@@ -4,15 +4,25 @@
 // thread; in the open transaction, or one of its own.
 #pragma once
 
+#include <cstdint>
+#include <set>
+#include <string>
+
 #include "fanout/connector/abi.h"
 #include "postgres/link/session.hpp"
 
 namespace fanout::postgres {
 
-/// Schema and table, unless they are there. Throws FANOUT_FATAL naming a type the target lacks.
-void create_table(Session& link, const fanout_table& table);
+/// What becomes of a column whose type is not built in and not in the target.
+enum class MissingTypes : std::uint8_t {
+    error,  // FANOUT_FATAL, naming the type
+    text,   // a column of type text
+};
 
-/// The statement create_table uses.
-std::string create_table_sql(const fanout_table& table);
+/// Schema and table, unless they are there.
+void create_table(Session& link, const fanout_table& table, MissingTypes missing_types);
+
+/// The statement create_table uses; columns of the types in `as_text` become text.
+std::string create_table_sql(const fanout_table& table, const std::set<std::string>& as_text = {});
 
 }  // namespace fanout::postgres

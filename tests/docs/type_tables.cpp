@@ -1,0 +1,38 @@
+// Prints the connectors' type tables as JSON: for tools/gen_fidelity and for the tests that expect
+// by them.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "connectors/_kit/json_types.hpp"
+#include "connectors/_kit/source_types.hpp"
+#include "connectors/postgres/target/type_table.hpp"
+#include "connectors/sqlite/type_table.hpp"
+
+namespace {
+
+using nlohmann::ordered_json;
+
+template <typename Form, std::size_t N>
+ordered_json table_json(const fanout::kit::TypeMapping<Form> (&table)[N]) {
+    ordered_json rows = ordered_json::array();
+    for (const auto& row : table)
+        rows.push_back({{"oid", row.oid},
+                        {"target", row.target},
+                        {"fidelity", fanout::kit::fidelity_text(row.fidelity)},
+                        {"note", row.note}});
+    return rows;
+}
+
+}  // namespace
+
+int main() {
+    ordered_json types = ordered_json::array();
+    for (const auto& type : fanout::kit::kSourceTypes)
+        types.push_back({{"oid", type.oid}, {"name", type.name}});
+    const ordered_json all{{"types", types},
+                           {"postgres", table_json(fanout::postgres::kTypes)},
+                           {"sqlite", table_json(fanout::sqlite_target::kTypes)},
+                           {"file", table_json(fanout::kit::kJsonTypes)}};
+    std::puts(all.dump(1).c_str());
+    return 0;
+}
