@@ -23,6 +23,9 @@ inline constexpr std::string_view kNoNumber = "NaN and infinities are no JSON nu
 inline constexpr std::string_view kMayNotBeUtf8 =
     "bytes that are not UTF-8 (a SQL_ASCII source) are no JSON string";
 
+inline constexpr std::string_view kXmlAsStored =
+    "as it is stored, XML declaration included; the text is UTF-8 whatever that says";
+
 inline constexpr TypeMapping<JsonForm> kJsonTypes[] = {
     {type_oid::kBool, JsonForm::boolean, "true, false", Fidelity::exact, ""},
     {type_oid::kInt2, JsonForm::int2, "number", Fidelity::exact, ""},
@@ -42,7 +45,7 @@ inline constexpr TypeMapping<JsonForm> kJsonTypes[] = {
     {type_oid::kVarchar, JsonForm::payload, "string", Fidelity::policy, kMayNotBeUtf8},
     {type_oid::kBpchar, JsonForm::payload, "string", Fidelity::policy, kMayNotBeUtf8},
     {type_oid::kName, JsonForm::payload, "string", Fidelity::policy, kMayNotBeUtf8},
-    {type_oid::kXml, JsonForm::payload, "string", Fidelity::policy, kMayNotBeUtf8},
+    {type_oid::kXml, JsonForm::payload, "string", Fidelity::policy, kXmlAsStored},
     {0, JsonForm::text, "string", Fidelity::text, kMayNotBeUtf8},
 };
 

@@ -55,7 +55,7 @@ inline constexpr Oid32 kBool = 16, kBytea = 17, kChar = 18, kName = 19, kInt8 = 
                        kInt4 = 23, kText = 25, kOid = 26, kJson = 114, kXml = 142, kFloat4 = 700,
                        kFloat8 = 701, kBpchar = 1042, kVarchar = 1043, kDate = 1082, kTime = 1083,
                        kTimestamp = 1114, kTimestamptz = 1184, kInterval = 1186, kTimetz = 1266,
-                       kNumeric = 1700, kUuid = 2950, kJsonb = 3802;
+                       kNumeric = 1700, kRegclass = 2205, kUuid = 2950, kJsonb = 3802;
 }  // namespace type_oid
 
 inline constexpr StoredType kStoredTypes[] = {

@@ -14,6 +14,9 @@ inline constexpr std::string_view kTextNote =
     "bytes that are not UTF-8 (a SQL_ASCII source) are no text; more than 1,000,000,000 bytes are "
     "rejected";
 
+inline constexpr std::string_view kXmlNote =
+    "as it is stored, XML declaration included; the text is UTF-8 whatever that says";
+
 inline constexpr kit::TypeMapping<Storage> kTypes[] = {
     {kit::type_oid::kBool, Storage::boolean, "INTEGER", kit::Fidelity::exact, "0 or 1"},
     {kit::type_oid::kInt2, Storage::int2, "INTEGER", kit::Fidelity::exact, ""},
@@ -24,6 +27,7 @@ inline constexpr kit::TypeMapping<Storage> kTypes[] = {
     {kit::type_oid::kFloat8, Storage::float8, "REAL", kit::Fidelity::policy, kRealNote},
     {kit::type_oid::kBytea, Storage::blob, "BLOB", kit::Fidelity::exact,
      "more than 1,000,000,000 bytes are rejected"},
+    {kit::type_oid::kXml, Storage::text, "TEXT", kit::Fidelity::text, kXmlNote},
     {0, Storage::text, "TEXT", kit::Fidelity::text, kTextNote},
 };
 

@@ -33,7 +33,11 @@ void choose_form(PlanColumn& column, const fanout_column& source, const TargetCo
         kit::has_binary_form(source) && source.type_oid == target.base_oid && target.array_oid != 0;
     column.form.element_oid = column.form.binary ? target.base_oid : kit::type_oid::kText;
     column.array_oid = column.form.binary ? target.array_oid : kTextArrayOid;
-    if (!column.form.binary) column.cast = "::" + target.base_type;
+    if (column.form.binary) return;
+    // The cast from text to regclass knows neither - nor numbers; from bpchar there is none, so
+    // that the type's input function is called.
+    column.cast = target.base_oid == kit::type_oid::kRegclass ? "::bpchar::" : "::";
+    column.cast += target.base_type;
 }
 
 PlanColumn bind_column(const fanout_table& source, std::size_t i, const TargetColumn& target) {

@@ -32,7 +32,8 @@ def quote(name):
 
 def as_text(column):
     """The output function's text: a cast to text changes some types (character(n), inet)."""
-    return f"CASE WHEN {quote(column)} IS NULL THEN NULL ELSE format('%s', {quote(column)}) END"
+    # Not IS NULL: that is true for a composite whose fields are all null.
+    return f"CASE WHEN {quote(column)} IS NOT DISTINCT FROM NULL THEN NULL ELSE format('%s', {quote(column)}) END"
 
 
 class Source:
