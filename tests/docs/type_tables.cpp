@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "connectors/_kit/json_types.hpp"
-#include "connectors/_kit/source_types.hpp"
 #include "connectors/postgres/target/type_table.hpp"
 #include "connectors/sqlite/type_table.hpp"
+#include "tests/docs/source_types.hpp"
 
 namespace {
 
@@ -27,7 +27,7 @@ ordered_json table_json(const fanout::kit::TypeMapping<Form> (&table)[N]) {
 
 int main() {
     ordered_json types = ordered_json::array();
-    for (const auto& type : fanout::kit::kSourceTypes)
+    for (const auto& type : fanout::docs_test::kSourceTypes)
         types.push_back({{"oid", type.oid}, {"name", type.name}});
     const ordered_json all{{"types", types},
                            {"postgres", table_json(fanout::postgres::kTypes)},

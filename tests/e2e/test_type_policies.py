@@ -17,6 +17,7 @@ class Unrepresentable(Case):
                 stage.subscribe(kind, ["public.f"], name=f"{kind}_{policy}",
                                 target_options={**options, "unrepresentable": policy})
         run("INSERT INTO f VALUES (1, 1.5)")
+        stage.wait_for("sqlite_error", "file_error")
         run("INSERT INTO f VALUES (2, 'NaN')")
         stage.wait_for("sqlite_text", "sqlite_null", "file_text", "file_null")
 
@@ -62,8 +63,8 @@ class MissingTypes(Case):
         run("INSERT INTO t VALUES (1, 'ok', '{sad,NULL}', 7)")
         run("UPDATE t SET m = 'sad', p = 8")
         stage.wait_for("as_text")
-        self.assertEqual(stage.copy.run("SELECT m, l, p, pg_typeof(p)::text FROM t"),
-                         [("sad", "{sad,NULL}", "8", "text")])
+        self.assertEqual(stage.copy.run("SELECT m, l, p, pg_typeof(m)::text, pg_typeof(p)::text "
+                                        "FROM t"), [("sad", "{sad,NULL}", 8, "text", "integer")])
 
 
 main()

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "_kit/tests/test_row.hpp"
+#include "fanout/connector/connector.hpp"
 
 namespace fanout::kit {
 namespace {

@@ -27,7 +27,8 @@ class FaultTest : public testing::Test {
 
     std::unique_ptr<FileConnector> make() const {
         return std::make_unique<FileConnector>(
-            kit::make_options({{"path", path_}, {"format", "json"}}), kit::quiet_host());
+            kit::make_options({{"path", path_}, {"format", "json"}, {"unrepresentable", "text"}}),
+            kit::quiet_host());
     }
     /// From the cursor to the last transaction, each flushed.
     void run() {

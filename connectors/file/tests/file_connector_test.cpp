@@ -34,7 +34,8 @@ class FileTest : public testing::Test {
 
     std::unique_ptr<FileConnector> make() const {
         return std::make_unique<FileConnector>(
-            kit::make_options({{"path", path_}, {"format", "json"}}), kit::quiet_host());
+            kit::make_options({{"path", path_}, {"format", "json"}, {"unrepresentable", "text"}}),
+            kit::quiet_host());
     }
     /// Two flushed lines; returns what the file holds then.
     std::string fill() {

@@ -59,11 +59,12 @@ class Bench {
           target_(dsn_) {
         const fanout_option options[] = {{"dsn", dsn_.c_str()},
                                          {"session_replication_role", "origin"},
-                                         {"missing_rows", "error"}};
+                                         {"missing_rows", "error"},
+                                         {"missing_types", "error"}};
         static const fanout_host host{nullptr, [](void*, int, const char*) {},
                                       [](void*) { return 0; }};
         connector_ =
-            std::make_unique<postgres::PostgresConnector>(connector::Options(options, 3), host);
+            std::make_unique<postgres::PostgresConnector>(connector::Options(options, 4), host);
         connector_->open({"bench", "identity", 1, 1});
         backend_ = target_.value(
             "SELECT pid FROM pg_stat_activity WHERE application_name LIKE "

@@ -27,10 +27,11 @@ class ConnectorFixture : public testing::Test {
         const std::string& missing_rows = "error", const std::string& role = "origin") {
         const fanout_option options[] = {{"dsn", target_dsn.c_str()},
                                          {"session_replication_role", role.c_str()},
-                                         {"missing_rows", missing_rows.c_str()}};
+                                         {"missing_rows", missing_rows.c_str()},
+                                         {"missing_types", "error"}};
         static const fanout_host host{nullptr, [](void*, int, const char*) {},
                                       [](void*) { return 0; }};
-        return std::make_unique<postgres::PostgresConnector>(connector::Options(options, 3), host);
+        return std::make_unique<postgres::PostgresConnector>(connector::Options(options, 4), host);
     }
 
     fanout_cursor open(bool create_tables = true, std::uint64_t epoch = 1) {

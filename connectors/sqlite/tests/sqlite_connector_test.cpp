@@ -31,11 +31,13 @@ class SqliteTest : public testing::Test {
     ~SqliteTest() override { sqlite3_close(side_); }
 
     std::unique_ptr<SqliteConnector> make(const char* missing_rows = "error",
-                                          const char* busy_timeout_ms = "100") const {
+                                          const char* busy_timeout_ms = "100",
+                                          const char* unrepresentable = "text") const {
         return std::make_unique<SqliteConnector>(
             kit::make_options({{"path", path_},
                                {"busy_timeout_ms", busy_timeout_ms},
-                               {"missing_rows", missing_rows}}),
+                               {"missing_rows", missing_rows},
+                               {"unrepresentable", unrepresentable}}),
             kit::quiet_host());
     }
     /// Another program at the same file: result columns joined by '|', rows by line feeds.
@@ -108,6 +110,29 @@ TEST_F(SqliteTest, keeps_floats_that_are_no_numbers) {
     target->open(session_of());
     deliver(*target, row.insert());
     EXPECT_EQ(sql("SELECT nan, typeof(nan), inf = 9e999 FROM t"), "NaN|text|1\n");
+}
+
+TEST_F(SqliteTest, keeps_to_its_policy_where_sqlite_has_no_place_for_a_value) {
+    TestRow row;
+    row.fixed<double>("nan", kit::type_oid::kFloat8, std::nan(""));
+    row.bytes("t", kText, "a\xE4");
+    const auto text = make();
+    text->open(session_of());
+    deliver(*text, row.insert());
+    EXPECT_EQ(sql("SELECT nan, t FROM t"), "NaN|\\x61e4\n");
+    text->close();
+    sql("DROP TABLE t; DELETE FROM _fanout_cursor");
+    const auto null = make("error", "100", "null");
+    null->open(session_of());
+    deliver(*null, row.insert());
+    EXPECT_EQ(sql("SELECT nan, t FROM t"), "NULL|NULL\n");
+    null->close();
+    const auto error = make("error", "100", "error");
+    error->open(session_of());
+    const auto failure = failure_of([&] { deliver(*error, row.insert()); });
+    EXPECT_EQ(failure.outcome, FANOUT_REJECT);
+    EXPECT_EQ(failure.at.index, 1U);
+    EXPECT_NE(failure.message.find("column \"nan\""), std::string::npos) << failure.message;
 }
 
 TEST_F(SqliteTest, finds_keyless_rows_with_nulls_and_nan) {

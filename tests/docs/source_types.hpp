@@ -7,7 +7,7 @@
 
 #include "fanout/base/ids.hpp"
 
-namespace fanout::kit {
+namespace fanout::docs_test {
 
 struct SourceType {
     Oid32 oid;
@@ -97,4 +97,4 @@ inline constexpr SourceType kSourceTypes[] = {
     {4601, "pg_brin_minmax_multi_summary"},
 };
 
-}  // namespace fanout::kit
+}  // namespace fanout::docs_test
