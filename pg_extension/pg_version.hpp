@@ -155,6 +155,23 @@ inline void decode_whole_transactions([[maybe_unused]] LogicalDecodingContext* c
 #endif
 }
 
+/// Backends that have begun to write a commit record and have not yet told the commit log.
+inline VirtualTransactionId* committing_now(int* count) {
+#if PG_VERSION_NUM >= 150000
+    return GetVirtualXIDsDelayingChkpt(count, DELAY_CHKPT_START);
+#else
+    return GetVirtualXIDsDelayingChkpt(count);
+#endif
+}
+
+inline bool still_committing(VirtualTransactionId* backends, int count) {
+#if PG_VERSION_NUM >= 150000
+    return HaveVirtualXIDsDelayingChkpt(backends, count, DELAY_CHKPT_START);
+#else
+    return HaveVirtualXIDsDelayingChkpt(backends, count);
+#endif
+}
+
 /// 17 and later: a failover slot must not run ahead of the standbys that are to take over.
 inline void wait_for_standbys([[maybe_unused]] XLogRecPtr lsn) {
 #if PG_VERSION_NUM >= 170000

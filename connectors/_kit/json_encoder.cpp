@@ -88,6 +88,8 @@ const char* op_text(std::uint8_t op) {
             return "{\"op\":\"insert\",";
         case FANOUT_UPDATE:
             return "{\"op\":\"update\",";
+        case FANOUT_READ:
+            return "{\"op\":\"read\",";
         default:
             return "{\"op\":\"delete\",";
     }

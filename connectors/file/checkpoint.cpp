@@ -51,19 +51,21 @@ Checkpoint parse(const std::string& text) {
             .tail_hash = object.at("tail_hash"),
             .cursor = {.commit_lsn = lsn_member(object, "commit_lsn"),
                        .end_lsn = lsn_member(object, "end_lsn"),
-                       .commit_time = object.at("commit_time")}};
+                       .commit_time = object.at("commit_time")},
+            .notes = object.value("notes", std::map<std::string, std::string>{})};
 }
 
 std::string text_of(const Checkpoint& checkpoint) {
-    const json object = {{"version", kVersion},
-                         {"subscription", checkpoint.subscription},
-                         {"stream_identity", checkpoint.stream_identity},
-                         {"epoch", checkpoint.epoch},
-                         {"length", checkpoint.length},
-                         {"tail_hash", checkpoint.tail_hash},
-                         {"commit_lsn", lsn_text(checkpoint.cursor.commit_lsn)},
-                         {"end_lsn", lsn_text(checkpoint.cursor.end_lsn)},
-                         {"commit_time", checkpoint.cursor.commit_time}};
+    json object = {{"version", kVersion},
+                   {"subscription", checkpoint.subscription},
+                   {"stream_identity", checkpoint.stream_identity},
+                   {"epoch", checkpoint.epoch},
+                   {"length", checkpoint.length},
+                   {"tail_hash", checkpoint.tail_hash},
+                   {"commit_lsn", lsn_text(checkpoint.cursor.commit_lsn)},
+                   {"end_lsn", lsn_text(checkpoint.cursor.end_lsn)},
+                   {"commit_time", checkpoint.cursor.commit_time}};
+    if (!checkpoint.notes.empty()) object["notes"] = checkpoint.notes;
     return object.dump() + "\n";
 }
 
@@ -93,7 +95,7 @@ std::optional<Checkpoint> read_checkpoint(const std::string& file_path) {
 
 namespace {
 
-/// Fills the spare file in place: always the same size, so nothing but its data changes.
+/// Fills the spare file in place: nearly always of the same size, so nothing but its data changes.
 void write_spare(const std::string& path, std::string text) {
     text.insert(text.size() - 1, kSize - std::min(kSize, text.size()), ' ');
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));

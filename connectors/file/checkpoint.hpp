@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -19,6 +20,7 @@ struct Checkpoint {
     std::uint64_t length = 0;     // bytes of the file that count
     std::uint64_t tail_hash = 0;  // of the last kTailBytes of them
     fanout_cursor cursor{};
+    std::map<std::string, std::string> notes;  // the host's
 };
 
 /// How much of the file's end the checkpoint vouches for.

@@ -23,7 +23,7 @@ constexpr fanout::connector::Descriptor kDescriptor = {
     .name = "file",
     .version = "1.0.0",
     .summary = "Appends JSON lines to a file, exactly once",
-    .capabilities = FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES,
+    .capabilities = FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES | FANOUT_CAP_NOTES,
     .options = kOptions,
 };
 

@@ -57,6 +57,14 @@ void FileConnector::flush(const fanout_cursor& cursor) {
     file_.commit(cursor);
 }
 
+void FileConnector::put_note(const std::string& name, const std::optional<std::string>& text) {
+    file_.put_note(name, text);
+}
+
+connector::Notes FileConnector::read_notes() {
+    return {file_.notes().begin(), file_.notes().end()};
+}
+
 void FileConnector::close() noexcept {
     lines_.clear();
     file_.close();

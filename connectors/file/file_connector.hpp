@@ -23,6 +23,8 @@ class FileConnector : public connector::Connector {
     void close() noexcept override;
     void interrupt() noexcept override { interrupted_ = true; }
     void test() override { file_.test(); }
+    void put_note(const std::string& name, const std::optional<std::string>& text) override;
+    connector::Notes read_notes() override;
 
   private:
     void hand_over();

@@ -152,13 +152,23 @@ void TargetFile::restore(const Checkpoint* found) {
             throw_system_error("cut back", path_, errno);
         checkpoint_.length = found->length;
         checkpoint_.cursor = found->cursor;
+        checkpoint_.notes = found->notes;
     }
+    notes_ = checkpoint_.notes;
     end_ = checkpoint_.length;
     checkpoint_.tail_hash = hash_tail(end_);
     if (::fsync(lines_.get()) != 0) throw_system_error("fsync", path_, errno);
     checkpoint_in_doubt_ = true;
     write_checkpoint(path_, directory_.get(), checkpoint_);
     checkpoint_in_doubt_ = false;
+}
+
+void TargetFile::put_note(const std::string& name, const std::optional<std::string>& text) {
+    if (text) {
+        notes_[name] = *text;
+    } else {
+        notes_.erase(name);
+    }
 }
 
 void TargetFile::append(std::string_view bytes) {
@@ -185,6 +195,7 @@ void TargetFile::commit(const fanout_cursor& cursor) {
     Checkpoint next = checkpoint_;
     next.length = end_;
     next.cursor = cursor;
+    next.notes = notes_;
     if (end_ != checkpoint_.length) next.tail_hash = hash_tail(end_);
     checkpoint_in_doubt_ = true;
     write_checkpoint(path_, directory_.get(), next);
@@ -238,6 +249,7 @@ void TargetFile::close() noexcept {
     directory_.reset();
     end_ = 0;
     checkpoint_ = {};
+    notes_.clear();
     checkpoint_in_doubt_ = false;
 }
 

@@ -29,6 +29,9 @@ class TargetFile {
     void append(std::string_view bytes);
     /// Makes what was appended durable, then the checkpoint that counts it.
     void commit(const fanout_cursor& cursor);
+    /// Counts from the next commit on; nothing removes it.
+    void put_note(const std::string& name, const std::optional<std::string>& text);
+    const std::map<std::string, std::string>& notes() const { return notes_; }
     /// Takes back what was appended since the last commit, and lets go.
     void close() noexcept;
     /// Could open() work? Creates and changes nothing.
@@ -47,8 +50,9 @@ class TargetFile {
 
     std::string path_;
     Descriptor directory_, lock_, lines_;
-    Checkpoint checkpoint_;             // the one on disk
-    std::uint64_t end_ = 0;             // where the next append goes
+    Checkpoint checkpoint_;                     // the one on disk
+    std::map<std::string, std::string> notes_;  // of the next one
+    std::uint64_t end_ = 0;                     // where the next append goes
     bool checkpoint_in_doubt_ = false;  // its replacement failed half-way: open() has to look
 };
 

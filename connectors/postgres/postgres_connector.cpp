@@ -45,6 +45,18 @@ void PostgresConnector::flush(const fanout_cursor& cursor) {
     FANOUT_FAULT_HERE("postgres.committed");
 }
 
+void PostgresConnector::put_note(const std::string& name, const std::optional<std::string>& text) {
+    applier_.put_note(name, text);
+}
+
+connector::Notes PostgresConnector::read_notes() {
+    return cursor_table_.read_notes(session_);
+}
+
+void PostgresConnector::prepare_table(const fanout_table& table, bool must_be_empty) {
+    applier_.prepare_table(table, must_be_empty);
+}
+
 void PostgresConnector::close() noexcept {
     session_.close();
     interrupt_.clear();

@@ -24,6 +24,9 @@ class PostgresConnector final : public connector::Connector {
     void close() noexcept override;
     void interrupt() noexcept override;
     void test() override;
+    void put_note(const std::string& name, const std::optional<std::string>& text) override;
+    connector::Notes read_notes() override;
+    void prepare_table(const fanout_table& table, bool must_be_empty) override;
 
   private:
     void connect(const std::string& application_name);

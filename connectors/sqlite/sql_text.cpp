@@ -131,6 +131,10 @@ std::string insert_text(const fanout_table& table, const std::vector<std::size_t
            ") VALUES (" + joined(columns, ", ", [](std::size_t) { return "?"; }) + ")";
 }
 
+std::string any_row_text(const fanout_table& table) {
+    return "SELECT 1 FROM " + quoted_target(table) + " LIMIT 1";
+}
+
 std::string update_text(const fanout_table& table, const std::vector<std::size_t>& changed,
                         const RowFinder& finder) {
     return "UPDATE " + quoted_target(table) + " SET " +

@@ -35,6 +35,8 @@ std::string column_definition(const fanout_column& column);
 
 /// Parameters in the order of `columns`.
 std::string insert_text(const fanout_table& table, const std::vector<std::size_t>& columns);
+/// A row if the table has any.
+std::string any_row_text(const fanout_table& table);
 /// Parameters: `changed` in order, then the finder's columns.
 std::string update_text(const fanout_table& table, const std::vector<std::size_t>& changed,
                         const RowFinder& finder);

@@ -56,6 +56,7 @@ fanout_cursor SqliteConnector::open(const fanout_session& session) {
         database_.execute("PRAGMA synchronous = FULL");
         database_.execute("PRAGMA foreign_keys = OFF");             // the source has checked them
         database_.execute("PRAGMA journal_size_limit = 67108864");  // after a large transaction
+        note_table_.use(session);
         return cursor_table_.take(database_, session);
     } catch (...) {
         close();
@@ -104,7 +105,7 @@ void SqliteConnector::apply(const fanout_change& change) {
     }
     TableWriter& writer = writer_for(*change.table);
     try {
-        if (change.op == FANOUT_INSERT)
+        if (change.op == FANOUT_INSERT || change.op == FANOUT_READ)
             writer.insert(change);
         else if (change.op == FANOUT_UPDATE)
             writer.update(change);
@@ -136,13 +137,13 @@ void SqliteConnector::claim_name(const fanout_table& table) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return c < 0x80 ? std::tolower(c) : c; });
     const auto [claim, is_new] = names_.emplace(name, source_name(table));
-    if (name == kCursorTable || (!is_new && claim->second != source_name(table)))
-        throw ConnectorError(
-            FANOUT_FATAL,
-            "table " + source_name(table) + " would be \"" + name +
-                "\" in SQLite, which is taken by " +
-                (name == kCursorTable ? "the cursor of pg_fanout" : "table " + claim->second),
-            "rename one of them, or send it to another target");
+    const bool ours = name == kCursorTable || name == kNoteTable;
+    if (ours || (!is_new && claim->second != source_name(table)))
+        throw ConnectorError(FANOUT_FATAL,
+                             "table " + source_name(table) + " would be \"" + name +
+                                 "\" in SQLite, which is taken by " +
+                                 (ours ? "pg_fanout's own" : "table " + claim->second),
+                             "rename one of them, or send it to another target");
 }
 
 void SqliteConnector::flush(const fanout_cursor& cursor) {
@@ -153,6 +154,28 @@ void SqliteConnector::flush(const fanout_cursor& cursor) {
     database_.execute("COMMIT");
     FANOUT_FAULT_HERE("sqlite.committed");
     begun_ = false;
+}
+
+void SqliteConnector::put_note(const std::string& name, const std::optional<std::string>& text) {
+    begin();
+    note_table_.put(database_, name, text);
+}
+
+connector::Notes SqliteConnector::read_notes() {
+    return note_table_.read(database_);
+}
+
+void SqliteConnector::prepare_table(const fanout_table& table, bool must_be_empty) {
+    begin();
+    writer_for(table);
+    Statement look(database_, any_row_text(table));
+    if (!must_be_empty || !look.next()) return;
+    throw ConnectorError(FANOUT_FATAL,
+                         "table \"" + target_name(table) +
+                             "\" of the target has rows already, and the subscription copies the "
+                             "source's into it",
+                         "empty it, or set \"on_nonempty\" to \"truncate\" or \"upsert\" in the "
+                         "subscription's options");
 }
 
 void SqliteConnector::close() noexcept {

@@ -13,6 +13,7 @@
 #include "fanout/connector/connector.hpp"
 #include "sqlite/cursor_table.hpp"
 #include "sqlite/database.hpp"
+#include "sqlite/note_table.hpp"
 #include "sqlite/table_writer.hpp"
 
 namespace fanout::sqlite_target {
@@ -27,6 +28,9 @@ class SqliteConnector : public connector::Connector {
     void close() noexcept override;
     void interrupt() noexcept override;
     void test() override;
+    void put_note(const std::string& name, const std::optional<std::string>& text) override;
+    connector::Notes read_notes() override;
+    void prepare_table(const fanout_table& table, bool must_be_empty) override;
 
   private:
     bool stop_asked() const;
@@ -43,6 +47,7 @@ class SqliteConnector : public connector::Connector {
     bool begun_ = false;
     Database database_;
     CursorTable cursor_table_;
+    NoteTable note_table_;
     std::map<std::uint32_t, std::unique_ptr<TableWriter>> writers_;  // by source table
     std::map<std::string, std::string> names_;  // folded target name → source table
 };

@@ -90,6 +90,12 @@ int TableWriter::bind_columns(Statement& statement, int at, const std::vector<st
 }
 
 void TableWriter::insert(const fanout_change& change) {
+    const bool replaces = (change.flags & FANOUT_CHANGE_LENIENT) != 0;
+    if (replaces && finder_.kind == RowFinder::Kind::key) {
+        if (!erase_) erase_.emplace(database_, delete_text(*change.table, finder_));
+        bind_columns(*erase_, 1, finder_.columns, *change.table, change.after);
+        erase_->run();
+    }
     if (!insert_) insert_.emplace(database_, insert_text(*change.table, written_));
     bind_columns(*insert_, 1, written_, *change.table, change.after);
     insert_->run();
@@ -149,7 +155,8 @@ void TableWriter::erase(const fanout_change& change) {
 
 void TableWriter::need_one_row(std::int64_t changed, const fanout_change& change,
                                const fanout_value* found_by) const {
-    if (changed == 1 || (changed == 0 && policy_.skip_missing_rows)) return;
+    const bool may_miss = policy_.skip_missing_rows || (change.flags & FANOUT_CHANGE_LENIENT) != 0;
+    if (changed == 1 || (changed == 0 && may_miss)) return;
     throw ConnectorError(
         FANOUT_REJECT,
         "the target has " + std::to_string(changed) + " rows where " +

@@ -31,6 +31,17 @@ COMMENT ON FUNCTION fanout.request_report() IS
     'Asks fanoutd to report how far each subscription is, by a message in WAL; returns the '
     'message''s LSN.';
 
+CREATE FUNCTION fanout._settle(timeout_ms integer) RETURNS boolean
+LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'fanout_settle';
+COMMENT ON FUNCTION fanout._settle(integer) IS
+    'For fanoutd: waits until every transaction whose commit is in the WAL by now can be seen by '
+    'snapshots to come; false if that takes longer than the timeout.';
+
+CREATE FUNCTION fanout._flush_wal() RETURNS pg_lsn
+LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'fanout_flush_wal';
+COMMENT ON FUNCTION fanout._flush_wal() IS
+    'For fanoutd: makes the WAL written so far durable and returns its end.';
+
 CREATE FUNCTION fanout.normalize_lsn(lsn pg_lsn) RETURNS pg_lsn
 LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_normalize_lsn';
 COMMENT ON FUNCTION fanout.normalize_lsn(pg_lsn) IS

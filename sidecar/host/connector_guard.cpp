@@ -95,6 +95,29 @@ Outcome ConnectorGuard::test() {
                    [&](fanout_error* error) { return connector_.test(self_, error); });
 }
 
+Outcome ConnectorGuard::put_note(const std::string& name, const char* text) {
+    return guarded(connector_.name, "put_note", [&](fanout_error* error) {
+        return connector_.put_note(self_, name.c_str(), text, error);
+    });
+}
+
+Outcome ConnectorGuard::read_notes(std::map<std::string, std::string>& notes) {
+    notes.clear();
+    const fanout_note_reader take = [](void* context, const char* name, const char* text) {
+        (*static_cast<std::map<std::string, std::string>*>(context))[name] = text;
+    };
+    return guarded(connector_.name, "read_notes", [&](fanout_error* error) {
+        return connector_.read_notes(self_, take, &notes, error);
+    });
+}
+
+Outcome ConnectorGuard::prepare_table(const fanout_table& table, bool must_be_empty) {
+    if (connector_.prepare_table == nullptr) return {};
+    return guarded(connector_.name, "prepare_table", [&](fanout_error* error) {
+        return connector_.prepare_table(self_, &table, must_be_empty ? 1 : 0, error);
+    });
+}
+
 void ConnectorGuard::on_log(void* context, int level, const char* message) {
     const auto* guard = static_cast<ConnectorGuard*>(context);
     log::Level as = log::Level::error;

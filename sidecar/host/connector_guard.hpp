@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -40,8 +41,12 @@ class ConnectorGuard {
     void close() noexcept;
     void interrupt() noexcept;  // any thread
     Outcome test();
+    Outcome put_note(const std::string& name, const char* text);
+    Outcome read_notes(std::map<std::string, std::string>& notes);
+    Outcome prepare_table(const fanout_table& table, bool must_be_empty);
 
     bool keeps_cursor() const { return (connector_.capabilities & FANOUT_CAP_TARGET_CURSOR) != 0; }
+    bool keeps_notes() const { return (connector_.capabilities & FANOUT_CAP_NOTES) != 0; }
     bool wants_messages() const { return (connector_.capabilities & FANOUT_CAP_MESSAGES) != 0; }
     bool creates_tables() const {
         return (connector_.capabilities & FANOUT_CAP_CREATE_TABLES) != 0;

@@ -26,6 +26,9 @@ std::string incomplete_part(const fanout_connector& c) {
     if (c.close == nullptr) return "close";
     if (c.interrupt == nullptr) return "interrupt";
     if (c.test == nullptr) return "test";
+    if ((c.capabilities & FANOUT_CAP_NOTES) != 0 &&
+        (c.put_note == nullptr || c.read_notes == nullptr))
+        return "put_note or read_notes";
     return {};
 }
 

@@ -69,6 +69,9 @@ void Applier::reset(const ApplyOptions& options) {
     retired_.clear();
     bound_.clear();
     advance_ = Statement{CursorTable::advance_sql(), {}, {}, false};
+    put_note_ = Statement{CursorTable::put_note_sql(), {}, {}, false};
+    remove_note_ = Statement{CursorTable::remove_note_sql(), {}, {}, false};
+    notes_.clear();
     in_transaction_ = in_savepoint_ = false;
 }
 
@@ -173,7 +176,7 @@ void Applier::undo_scope() {
 
 std::int64_t Applier::expected_rows(const Step& step, std::size_t rows) const {
     const bool may_miss = step.kind != StepKind::insert &&
-                          (options_.skip_missing_rows ||
+                          (step.lenient || options_.skip_missing_rows ||
                            (step.plan->deletes_may_miss && step.kind != StepKind::update));
     return may_miss ? Pipeline::kAnyRows : static_cast<std::int64_t>(rows);
 }
@@ -239,15 +242,33 @@ void Applier::append_row(const RowStatement& use, const TablePlan& plan, const P
     }
 }
 
+void Applier::prepare_table(const fanout_table& table, bool must_be_empty) {
+    const TablePlan& plan = *table_plan(table);
+    if (!must_be_empty) return;
+    const ResultPtr rows = session_.query("SELECT FROM " + plan.reference + " LIMIT 1", {},
+                                          "cannot look into table " + plan.name);
+    if (PQntuples(rows.get()) == 0) return;
+    throw ConnectorError(FANOUT_FATAL,
+                         "table " + plan.name +
+                             " of the target has rows already, and the subscription copies the "
+                             "source's into it",
+                         "Empty it, or set \"on_nonempty\" to \"truncate\" or \"upsert\" in the "
+                         "subscription's options; \"backfill\": false copies nothing.");
+}
+
 void Applier::commit(const CursorTable& table, const fanout_cursor& cursor) {
     constexpr std::size_t kAdvance = 0, kCommit = 1;
     pipeline_.begin();
     if (!in_transaction_) pipeline_.send("BEGIN", {}, Pipeline::kAnyRows, kNoTag);
+    for (const auto& [name, text] : notes_)
+        pipeline_.send_text(text ? put_note_ : remove_note_, table.note_parameters(name, text),
+                            kNoTag);
     pipeline_.send_text(advance_, table.advance_parameters(cursor), kAdvance);
     FANOUT_FAULT_HERE("postgres.cursor_sent");
     pipeline_.send("COMMIT", {}, Pipeline::kAnyRows, kCommit);
     const auto failure = pipeline_.sync();
     in_transaction_ = in_savepoint_ = false;
+    notes_.clear();
     if (!failure) return;
     if (failure->tag == kAdvance && CursorTable::is_fenced(*failure->error)) table.throw_fenced();
     throw_error(*failure->error, "cannot commit in the target");

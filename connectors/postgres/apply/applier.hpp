@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "postgres/apply/group_planner.hpp"
@@ -34,6 +35,12 @@ class Applier {
     /// Forgets tables and transaction: for a new connection.
     void reset(const ApplyOptions& options);
     void write(const fanout_batch& batch);
+    /// Goes out with the next commit.
+    void put_note(const std::string& name, const std::optional<std::string>& text) {
+        notes_.emplace_back(name, text);
+    }
+    /// Makes the table if it may; refuses it if it has rows and must have none.
+    void prepare_table(const fanout_table& table, bool must_be_empty);
     /// The cursor and COMMIT in one round trip.
     void commit(const CursorTable& table, const fanout_cursor& cursor);
 
@@ -60,7 +67,8 @@ class Applier {
     std::unordered_map<std::uint32_t, std::shared_ptr<TablePlan>> plans_;  // by source OID
     std::vector<std::shared_ptr<TablePlan>> retired_;  // shapes that ended inside this batch
     std::unordered_map<const fanout_table*, TablePlan*> bound_;  // of the current batch
-    Statement advance_;
+    Statement advance_, put_note_, remove_note_;
+    std::vector<std::pair<std::string, std::optional<std::string>>> notes_;
     bool in_transaction_ = false, in_savepoint_ = false;
 };
 

@@ -98,7 +98,10 @@ void GroupPlanner::take(const fanout_change& change, Position at, bool regroup) 
     Collected& table = collected(*change.table);
     const PlannedRow row{change.before_kind == FANOUT_BEFORE_NONE ? change.after : change.before,
                          change.after, at};
-    take_row(table, change, row, regroup);
+    if ((change.flags & FANOUT_CHANGE_LENIENT) != 0)
+        take_lenient(table, change, row, regroup);
+    else
+        take_row(table, change, row, regroup);
 }
 
 void GroupPlanner::take_truncate(const fanout_change& change, Position at) {
@@ -112,7 +115,7 @@ void GroupPlanner::take_truncate(const fanout_change& change, Position at) {
 }
 
 StepKind GroupPlanner::kind_of(const TablePlan& plan, const fanout_change& change) const {
-    if (change.op == FANOUT_INSERT) return StepKind::insert;
+    if (change.op == FANOUT_INSERT || change.op == FANOUT_READ) return StepKind::insert;
     if (plan.match_whole_row && change.before_kind == FANOUT_BEFORE_FULL)
         return change.op == FANOUT_UPDATE ? StepKind::update_match : StepKind::remove_match;
     if (plan.key.empty() || (change.op == FANOUT_DELETE && change.before == nullptr))
@@ -170,10 +173,10 @@ void GroupPlanner::add_alone(TablePlan& plan, StepKind kind, const PlannedRow& r
     push(StepKind::insert);
 }
 
-bool GroupPlanner::hazard(Collected& table, StepKind kind, const PlannedRow& row) {
+bool GroupPlanner::hazard(Collected& table, StepKind kind, const PlannedRow& row, bool lenient) {
     switch (kind) {
         case StepKind::insert:
-            return false;
+            return lenient && !table.run_keys.insert(key_bytes(*table.plan, row.new_image)).second;
         case StepKind::update_match:
         case StepKind::remove_match: {
             // A row that this run made must not be looked for in the same run.
@@ -187,17 +190,46 @@ bool GroupPlanner::hazard(Collected& table, StepKind kind, const PlannedRow& row
     }
 }
 
-void GroupPlanner::add_to_run(Collected& table, StepKind kind, const PlannedRow& row) {
-    if (table.run.rows.empty() || table.run.kind != kind) {
+void GroupPlanner::add_to_run(Collected& table, StepKind kind, const PlannedRow& row,
+                              bool lenient) {
+    const bool other =
+        table.run.rows.empty() || table.run.kind != kind || table.run.lenient != lenient;
+    if (other || !table.states.empty() || hazard(table, kind, row, lenient)) {
         close(table);
-        hazard(table, kind, row);
-    } else if (hazard(table, kind, row)) {
-        close(table);
-        hazard(table, kind, row);
+        hazard(table, kind, row, lenient);
     }
     table.run.kind = kind;
+    table.run.lenient = lenient;
     table.run.plan = table.plan;
     table.run.rows.push_back(row);
+}
+
+// Rows that may be there already, or not yet: never folded, because nobody knows what was before.
+void GroupPlanner::take_lenient(Collected& table, const fanout_change& change,
+                                const PlannedRow& row, bool regroup) {
+    const StepKind kind = kind_of(*table.plan, change);
+    if (!table.plan->independent && dependent_ != &table) {
+        if (dependent_ != nullptr) close(*dependent_);
+        dependent_ = &table;
+    }
+    if (!regroup || table.plan->regrouping == Regrouping::nothing || kind == StepKind::update_key)
+        close(table);
+    add_to_run(table, kind, row, true);
+}
+
+// A row that may be there already is removed first.
+void GroupPlanner::push_run(Step run) {
+    if (run.lenient && run.kind == StepKind::insert) {
+        Step removes;
+        removes.kind = StepKind::remove;
+        removes.plan = run.plan;
+        removes.lenient = true;
+        for (const PlannedRow& row : run.rows)
+            removes.rows.push_back({row.new_image, nullptr, row.at});
+        if (!run.plan->key.empty()) steps_.push_back(std::move(removes));
+        run.lenient = false;
+    }
+    steps_.push_back(std::move(run));
 }
 
 bool GroupPlanner::fold(Collected& table, StepKind kind, const PlannedRow& row) {
@@ -294,7 +326,7 @@ const fanout_value* GroupPlanner::merged(const TablePlan& plan, const fanout_val
 
 void GroupPlanner::close(Collected& table) {
     if (!table.run.rows.empty()) {
-        steps_.push_back(std::move(table.run));
+        push_run(std::move(table.run));
         table.run = Step();
     }
     table.run_keys.clear();

@@ -30,7 +30,8 @@ struct Step {
     std::vector<PlannedRow> rows;
     std::vector<const TablePlan*> truncated;
     unsigned truncate_flags = 0;
-    Position at;  // of a truncate
+    Position at;           // of a truncate
+    bool lenient = false;  // rows may be missing
 };
 
 class GroupPlanner {
@@ -65,8 +66,11 @@ class GroupPlanner {
     void take_row(Collected& table, const fanout_change& change, const PlannedRow& row,
                   bool regroup);
     void add_alone(TablePlan& plan, StepKind kind, const PlannedRow& row);
-    void add_to_run(Collected& table, StepKind kind, const PlannedRow& row);
-    bool hazard(Collected& table, StepKind kind, const PlannedRow& row);
+    void take_lenient(Collected& table, const fanout_change& change, const PlannedRow& row,
+                      bool regroup);
+    void add_to_run(Collected& table, StepKind kind, const PlannedRow& row, bool lenient = false);
+    bool hazard(Collected& table, StepKind kind, const PlannedRow& row, bool lenient);
+    void push_run(Step run);
 
     bool fold(Collected& table, StepKind kind, const PlannedRow& row);
     bool fold_insert(Collected& table, const PlannedRow& row);

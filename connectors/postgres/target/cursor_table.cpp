@@ -9,7 +9,9 @@
 namespace fanout::postgres {
 namespace {
 
-constexpr const char* kIsThere = "SELECT to_regclass('fanout_state.fanout_cursor') IS NOT NULL";
+constexpr const char* kIsThere =
+    "SELECT to_regclass('fanout_state.fanout_cursor') IS NOT NULL "
+    "AND to_regclass('fanout_state.fanout_note') IS NOT NULL";
 
 constexpr const char* kCreate = R"(
 BEGIN;
@@ -27,6 +29,15 @@ CREATE TABLE IF NOT EXISTS fanout_state.fanout_cursor (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE fanout_state.fanout_cursor IS
     'pg_fanout: how far each subscription is; changed together with the rows it stands for';
+CREATE TABLE IF NOT EXISTS fanout_state.fanout_note (
+    subscription text NOT NULL,
+    stream_identity text NOT NULL,
+    name text NOT NULL,
+    note text NOT NULL,
+    PRIMARY KEY (subscription, stream_identity, name)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE fanout_state.fanout_note IS
+    'pg_fanout: how far the copying of each table is; changed together with the rows';
 COMMIT)";
 
 // An older epoch lets us in; a newer one leaves the row alone and returns nothing.
@@ -50,6 +61,17 @@ WITH moved AS (
     WHERE subscription = $1 AND stream_identity = $2 AND epoch = $3::text::bigint
     RETURNING 1)
 SELECT 1 / count(*) FROM moved)";
+constexpr const char* kReadNotes = R"(
+SELECT name, note FROM fanout_state.fanout_note
+WHERE subscription = $1 AND stream_identity = $2)";
+constexpr const char* kPutNote = R"(
+INSERT INTO fanout_state.fanout_note (subscription, stream_identity, name, note)
+VALUES ($1, $2, $3, $4)
+ON CONFLICT (subscription, stream_identity, name) DO UPDATE SET note = EXCLUDED.note)";
+constexpr const char* kRemoveNote = R"(
+DELETE FROM fanout_state.fanout_note
+WHERE subscription = $1 AND stream_identity = $2 AND name = $3)";
+
 constexpr std::string_view kDivisionByZero = "22012";
 
 Lsn read_lsn(const char* text) {
@@ -83,6 +105,30 @@ fanout_cursor CursorTable::take_fence(Session& link, const fanout_session& owner
 
 const char* CursorTable::advance_sql() {
     return kAdvance;
+}
+
+const char* CursorTable::put_note_sql() {
+    return kPutNote;
+}
+
+const char* CursorTable::remove_note_sql() {
+    return kRemoveNote;
+}
+
+std::vector<TextParameter> CursorTable::note_parameters(
+    const std::string& name, const std::optional<std::string>& text) const {
+    std::vector<TextParameter> parameters{subscription_, stream_identity_, name};
+    if (text) parameters.emplace_back(*text);
+    return parameters;
+}
+
+std::vector<std::pair<std::string, std::string>> CursorTable::read_notes(Session& link) const {
+    const ResultPtr rows = link.query(kReadNotes, {subscription_, stream_identity_},
+                                      "cannot read the progress of copying in the target");
+    std::vector<std::pair<std::string, std::string>> notes;
+    for (int i = 0; i < PQntuples(rows.get()); ++i)
+        notes.emplace_back(PQgetvalue(rows.get(), i, 0), PQgetvalue(rows.get(), i, 1));
+    return notes;
 }
 
 bool CursorTable::is_fenced(const SqlError& error) {

@@ -4,7 +4,9 @@
 // transaction as the rows. Lane's thread. The cursor row is the only truth about the position.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "postgres/link/session.hpp"
@@ -23,6 +25,13 @@ class CursorTable {
     static bool is_fenced(const SqlError& error);
     std::vector<TextParameter> advance_parameters(const fanout_cursor& cursor) const;
     [[noreturn]] void throw_fenced() const;
+
+    /// Notes of the host, changed in the same transaction; parameters text.
+    static const char* put_note_sql();
+    static const char* remove_note_sql();
+    std::vector<TextParameter> note_parameters(const std::string& name,
+                                               const std::optional<std::string>& text) const;
+    std::vector<std::pair<std::string, std::string>> read_notes(Session& link) const;
 
   private:
     static void create_if_missing(Session& link);

@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-#define FANOUT_CONNECTOR_ABI 1u
+#define FANOUT_CONNECTOR_ABI 2u
 
 typedef struct fanout_text {
     const char* data;
@@ -99,7 +99,8 @@ typedef enum fanout_op {
     FANOUT_UPDATE = 2,
     FANOUT_DELETE = 3,
     FANOUT_TRUNCATE = 4,
-    FANOUT_MESSAGE = 5
+    FANOUT_MESSAGE = 5,
+    FANOUT_READ = 6 /* a row that was there already, copied; like an insert, `after` is complete */
 } fanout_op;
 
 typedef enum fanout_before_kind {
@@ -110,11 +111,15 @@ typedef enum fanout_before_kind {
 
 #define FANOUT_TRUNCATE_CASCADE 0x01u
 #define FANOUT_TRUNCATE_RESTART_IDENTITY 0x02u
+/* While a table is copied without regard to the order of its keys. Insert and read: the row may be
+ * there already and is replaced. Update and delete: it may not be there yet, then nothing happens.
+ */
+#define FANOUT_CHANGE_LENIENT 0x10u
 
 typedef struct fanout_change {
     uint8_t op;                        /* fanout_op */
     uint8_t before_kind;               /* fanout_before_kind */
-    uint8_t flags;                     /* FANOUT_TRUNCATE_* */
+    uint8_t flags;                     /* FANOUT_TRUNCATE_*, FANOUT_CHANGE_* */
     uint64_t index;                    /* ordinal in its transaction */
     const fanout_table* table;         /* insert, update, delete */
     const fanout_value* before;        /* column_count values, or NULL */
@@ -212,6 +217,11 @@ typedef struct fanout_session {
 #define FANOUT_CAP_MESSAGES 0x02u
 /* It honours fanout_session.create_tables. */
 #define FANOUT_CAP_CREATE_TABLES 0x04u
+/* It has put_note and read_notes, as durable as its cursor. Without it the host keeps the notes
+ * beside its cursor. Only for connectors with FANOUT_CAP_TARGET_CURSOR. */
+#define FANOUT_CAP_NOTES 0x10u
+
+typedef void (*fanout_note_reader)(void* context, const char* name, const char* text);
 
 typedef struct fanout_connector {
     uint32_t abi; /* FANOUT_CONNECTOR_ABI */
@@ -241,6 +251,18 @@ typedef struct fanout_connector {
     void (*interrupt)(void* self);
     /* Can the target be reached with these options? Leaves no trace in it. */
     fanout_outcome (*test)(void* self, fanout_error* error);
+
+    /* The progress of copying tables. A note is a small text under a name; it becomes durable with
+     * the next flush, in the same atomic step. `text` NULL: the note goes. With FANOUT_CAP_NOTES. */
+    fanout_outcome (*put_note)(void* self, const char* name, const char* text,
+                               fanout_error* error);
+    /* After open: every note that is kept under the session's subscription and stream. */
+    fanout_outcome (*read_notes)(void* self, fanout_note_reader reader, void* context,
+                                 fanout_error* error);
+    /* Before the first copied row of a table, nothing being unflushed: makes the table if it is
+     * missing and may be made. `must_be_empty`: FANOUT_FATAL if it has rows. May be NULL. */
+    fanout_outcome (*prepare_table)(void* self, const fanout_table* table, int must_be_empty,
+                                    fanout_error* error);
 } fanout_connector;
 
 typedef const fanout_connector* (*fanout_connector_entry_fn)(void);

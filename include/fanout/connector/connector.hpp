@@ -9,10 +9,13 @@
 
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/connector/abi.h"
@@ -39,6 +42,9 @@ class ConnectorError : public std::runtime_error {
     Position at_;
 };
 
+/// By name.
+using Notes = std::vector<std::pair<std::string, std::string>>;
+
 /// One target connection of one lane. See abi.h for what each call means.
 class Connector {
   public:
@@ -49,7 +55,15 @@ class Connector {
     virtual void close() noexcept = 0;
     virtual void interrupt() noexcept {}
     virtual void test() = 0;
+    /// Nothing as text: the note goes.
+    virtual void put_note(const std::string& name, const std::optional<std::string>& text);
+    virtual Notes read_notes() { return {}; }
+    virtual void prepare_table(const fanout_table&, bool /*must_be_empty*/) {}
 };
+
+inline void Connector::put_note(const std::string&, const std::optional<std::string>&) {
+    throw ConnectorError(FANOUT_FATAL, "this connector keeps no notes");
+}
 
 /// What the host learns about a connector before it makes one.
 struct Descriptor {
@@ -109,6 +123,25 @@ fanout_connector make_entry(fanout_connector entry) {
     entry.interrupt = [](void* self) { static_cast<Connector*>(self)->interrupt(); };
     entry.test = [](void* self, fanout_error* error) {
         return guarded(error, [&] { static_cast<Connector*>(self)->test(); });
+    };
+    entry.put_note = [](void* self, const char* name, const char* text, fanout_error* error) {
+        return guarded(error, [&] {
+            static_cast<Connector*>(self)->put_note(
+                name, text == nullptr ? std::nullopt : std::optional<std::string>(text));
+        });
+    };
+    entry.read_notes = [](void* self, fanout_note_reader reader, void* context,
+                          fanout_error* error) {
+        return guarded(error, [&] {
+            for (const auto& [name, text] : static_cast<Connector*>(self)->read_notes())
+                reader(context, name.c_str(), text.c_str());
+        });
+    };
+    entry.prepare_table = [](void* self, const fanout_table* table, int must_be_empty,
+                             fanout_error* error) {
+        return guarded(error, [&] {
+            static_cast<Connector*>(self)->prepare_table(*table, must_be_empty != 0);
+        });
     };
     return entry;
 }
