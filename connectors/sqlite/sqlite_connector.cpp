@@ -142,7 +142,7 @@ void SqliteConnector::claim_name(const fanout_table& table) {
         throw ConnectorError(FANOUT_FATAL,
                              "table " + source_name(table) + " would be \"" + name +
                                  "\" in SQLite, which is taken by " +
-                                 (ours ? "pg_fanout's own" : "table " + claim->second),
+                                 (ours ? "the cursor of pg_fanout" : "table " + claim->second),
                              "rename one of them, or send it to another target");
 }
 
