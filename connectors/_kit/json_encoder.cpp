@@ -58,6 +58,11 @@ bool is_json_number(std::string_view text) {
     return text.size() > first && text[first] >= '0' && text[first] <= '9';
 }
 
+/// `,"name":` of which the first member of an object leaves the comma out.
+void append_member(std::string& out, const std::string& member, bool first) {
+    out.append(member, first ? 1 : 0, std::string::npos);
+}
+
 const char* op_text(std::uint8_t op) {
     switch (op) {
         case FANOUT_INSERT:
@@ -93,8 +98,11 @@ JsonEncoder::Form JsonEncoder::form_of(const fanout_column& column) {
         case type_oid::kJson:
         case type_oid::kJsonb:
             return Form::document;
+        case type_oid::kChar:
+            return Form::text;
         default:
             if (column.value_class == FANOUT_NUMERIC) return Form::number;
+            if (fixed) return Form::plain;
             return column.value_class == FANOUT_BYTES ? Form::payload : Form::text;
     }
 }
@@ -119,9 +127,9 @@ const JsonEncoder::Table& JsonEncoder::table_for(const fanout_table& table) {
     if (table.identity == 'd' || table.identity == 'i') key_flag = FANOUT_COLUMN_KEY;
     for (std::size_t i = 0; i < table.column_count; ++i) {
         const fanout_column& column = table.columns[i];
-        Column text{.name = {}, .member_name = {}, .form = form_of(column), .key = false};
+        Column text{.name = {}, .member = {}, .form = form_of(column), .key = false};
         append_json_string(text.name, view(column.name));
-        text.member_name = text.name + ":";
+        text.member = "," + text.name + ":";
         text.key = (column.flags & key_flag) != 0;
         made.has_key |= text.key;
         made.columns.push_back(std::move(text));
@@ -195,9 +203,8 @@ void JsonEncoder::append_key(std::string& out, const Table& table, const fanout_
             value = &change.before[i];
         if (value == nullptr || value->state == FANOUT_UNCHANGED || value->state == FANOUT_ABSENT)
             continue;
-        if (!first) out += ',';
+        append_member(out, table.columns[i].member, first);
         first = false;
-        out += table.columns[i].member_name;
         append_value(out, table.columns[i].form, change.table->columns[i], *value);
     }
     out += '}';
@@ -214,9 +221,8 @@ void JsonEncoder::append_image(std::string& out, const Table& table, const fanou
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
         const fanout_value& value = values[i];
         if (value.state == FANOUT_UNCHANGED || value.state == FANOUT_ABSENT) continue;
-        if (!first) out += ',';
+        append_member(out, table.columns[i].member, first);
         first = false;
-        out += table.columns[i].member_name;
         append_value(out, table.columns[i].form, shape.columns[i], value);
     }
     out += '}';
@@ -250,15 +256,28 @@ void JsonEncoder::append_value(std::string& out, Form form, const fanout_column&
         case Form::payload:
             return append_json_string(out, bytes_of(value));
         case Form::number:
+            return append_number(out, column, value);
+        case Form::plain:
+            out += '"';
+            append_text(out, column, value);
+            out += '"';
+            return;
         case Form::text:
             break;
     }
     scratch_.clear();
     append_text(scratch_, column, value);
-    if (form == Form::number && is_json_number(scratch_))
-        out += scratch_;
-    else
-        append_json_string(out, scratch_);
+    append_json_string(out, scratch_);
+}
+
+void JsonEncoder::append_number(std::string& out, const fanout_column& column,
+                                const fanout_value& value) {
+    const std::size_t start = out.size();
+    append_text(out, column, value);
+    if (is_json_number(std::string_view(out).substr(start))) return;
+    scratch_.assign(out, start);
+    out.resize(start);
+    append_json_string(out, scratch_);
 }
 
 void JsonEncoder::append_truncate(std::string& out, const fanout_change& change) {

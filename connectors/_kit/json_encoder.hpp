@@ -38,11 +38,12 @@ class JsonEncoder {
         base64,    // bytea
         document,  // json, jsonb
         payload,   // bytes are the text
+        plain,     // text form, quoted, in which nothing ever has to be escaped
         text,      // text form, quoted
     };
     struct Column {
-        std::string name;         // quoted
-        std::string member_name;  // quoted, with the colon
+        std::string name;    // quoted
+        std::string member;  // a comma, the name, a colon
         Form form;
         bool key;
     };
@@ -65,6 +66,8 @@ class JsonEncoder {
                       const fanout_value* values);
     void append_value(std::string& out, Form form, const fanout_column& column,
                       const fanout_value& value);
+
+    void append_number(std::string& out, const fanout_column& column, const fanout_value& value);
 
     std::unordered_map<std::uint32_t, Table> tables_;
     std::uint64_t commit_lsn_ = 0;
