@@ -11,6 +11,7 @@ MEASURES = {
     "apply": "catch-up into PostgreSQL, against native logical replication and COPY",
     "latency": "commit to readable at a PostgreSQL target, against native",
     "overhead": "what a consumer costs pgbench on the source",
+    "huge": "memory for one transaction of 10 million rows (no runs: once)",
 }
 
 

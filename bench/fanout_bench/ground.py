@@ -13,12 +13,11 @@ from . import cpu, rows
 
 SETTINGS = {
     "fsync": "on", "shared_buffers": "1GB", "autovacuum": "off", "max_wal_size": "20GB",
-    "checkpoint_timeout": "1h", "max_wal_senders": "10", "max_replication_slots": "20",
-    "max_worker_processes": "20", "logical_decoding_work_mem": "256MB",
+    "checkpoint_timeout": "1h", "max_wal_senders": "50", "max_replication_slots": "50",
+    "max_worker_processes": "50", "wal_sender_timeout": "0", "logical_decoding_work_mem": "256MB",
     "output_plugin_libraries":
         "'pgoutput, test_decoding, pg_fanout, fanout_null, wal2json, decoderbufs'",
 }
-CATCH_UP_SECONDS = 600
 
 
 class Ground:
@@ -58,6 +57,11 @@ class Ground:
         if workload == "update":
             rows.insert(self.bench, 1, count)
 
+    def publish(self, workload):
+        """For the peers: the publication `bench` of that workload's tables."""
+        self.bench.run("CREATE PUBLICATION bench FOR TABLE "
+                       + ", ".join(rows.PGBENCH if workload == "pgbench" else ("wide",)))
+
     # ---- slots of the peers
 
     def create_slot(self, name, plugin):
@@ -68,19 +72,26 @@ class Ground:
 
     # ---- pg_fanout
 
-    def subscribe(self, name, connector, options, **more):
+    def subscribe(self, name, connector, options, stream="main", **more):
         self.bench.run("SELECT fanout.create_target(%s, %s, %s)",
                        (name, connector, json.dumps(options)))
-        self.bench.run("SELECT fanout.create_subscription(%s, %s, '{public.*}', %s)",
-                       (name, name, json.dumps(more)))
+        self.bench.run("SELECT fanout.create_subscription(%s, %s, '{public.*}', %s, %s)",
+                       (name, name, json.dumps(more), stream))
 
     def unsubscribe(self, name):
         self.bench.run("SELECT fanout.drop_subscription(%s)", (name,))
         self.bench.run("SELECT fanout.drop_target(%s)", (name,))
 
-    def worker_pid(self):
+    def wait_for(self, subscription):
+        """Until everything that has been committed is at the target."""
+        if not self.bench.value("SELECT fanout.wait_for(%s, timeout => '10 min')",
+                                (subscription,)):
+            raise RuntimeError(f"{subscription} did not catch up\n" + self.daemon.log_tail())
+
+    def worker_pid(self, stream="main"):
         return self.bench.value(
-            "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'fanout_main'")
+            "SELECT active_pid FROM pg_replication_slots WHERE slot_name = 'fanout_' || %s",
+            (stream,))
 
     def catch_up(self, subscription):
         """Starts fanoutd on what is waiting in the WAL and stops the clock when it is delivered.
@@ -91,11 +102,8 @@ class Ground:
         self.daemon.start()
         wait_until("the worker runs", self.worker_pid, 60, pause=0.002)
         worker, daemon = self.worker_pid(), self.daemon.process.pid
-        arrived = self.bench.value("SELECT fanout.wait_for(%s, timeout => '10 min')",
-                                   (subscription,))
+        self.wait_for(subscription)
         seconds = time.monotonic() - started
-        if not arrived:
-            raise RuntimeError("the subscription did not catch up\n" + self.daemon.log_tail())
         return Caught(seconds, cpu.cpu_us(worker), cpu.cpu_us(daemon), cpu.rss_private_mb(worker),
                       cpu.rss_private_mb(daemon))
 

@@ -1,61 +1,52 @@
 """scripts/bench overhead: what a consumer costs the source.
 
 pgbench with nothing attached, with a walsender + pgoutput + pg_recvlogical, and with pg_fanout to
-`blackhole`, interleaved: transactions per second, and CPU of the whole server per transaction.
+`blackhole`, in turn, in short slices: transactions per second, and CPU of the whole server per
+transaction. What a consumer adds is its own process, plus what the rest of the server uses more than
+in the slice beside it with nothing attached; the median over the slices.
 """
 import os
 import re
-
-from fanout_test import places
-from fanout_test.processes import Process, wait_until
+import statistics
 
 from . import cpu, rows
 from .ground import Ground, progress
+from .held import Walsender
 
-SECONDS = 15
-NOBODY, WALSENDER, FANOUT = "nothing attached", "pgoutput through a walsender", "pg_fanout to blackhole"
-
-
-def _server_cpu_us(postmaster):
-    """All of the server: its processes, and those that have ended (their time is inherited)."""
-    with open(f"/proc/{postmaster}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    ended = (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
-    with open(f"/proc/{postmaster}/task/{postmaster}/children", encoding="ascii") as file:
-        children = file.read().split()
-    return ended + cpu.cpu_us(postmaster) + sum(cpu.cpu_us(child) for child in children)
+SECONDS = 5
+SLICES = 3  # of each contestant in a run
+NOBODY, WALSENDER, FANOUT = "null (nothing attached)", "pgoutput, walsender", \
+    "pg_fanout to blackhole"
+GOAL = 0.35
 
 
-class Walsender:
-    def __init__(self, ground):
-        self.ground = ground
-        ground.create_slot("walsender", "pgoutput")
-        self.client = Process("pg_recvlogical", places.as_server(
-            [ground.source.program("pg_recvlogical"), "-h", ground.source.folder, "-p",
-             str(ground.source.port), "-U", "postgres", "-d", "bench", "-S", "walsender",
-             "--start", "-f", "/dev/null", "-F", "0", "-o", "proto_version=1", "-o",
-             "publication_names=bench", "-o", "binary=true"]),
-            os.path.join(ground.folder, "recvlogical.log"))
-        wait_until("pg_recvlogical is connected", lambda: ground.bench.row(
-            "SELECT 1 FROM pg_stat_replication WHERE application_name = 'pg_recvlogical'"), 30)
+class Server:
+    """CPU of all the server's processes, those included that have ended."""
 
-    def close(self):
-        self.client.stop()
-        wait_until("the slot is free", lambda: self.ground.bench.value(
-            "SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = 'walsender'"))
-        self.ground.drop_slot("walsender")
+    def __init__(self, postmaster):
+        self.postmaster = postmaster
+
+    def us(self):
+        with open(f"/proc/{self.postmaster}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        ended = (int(fields[13]) + int(fields[14])) * 1e6 / os.sysconf("SC_CLK_TCK")
+        with open(f"/proc/{self.postmaster}/task/{self.postmaster}/children",
+                  encoding="ascii") as file:
+            children = file.read().split()
+        return ended + cpu.cpu_us(self.postmaster) + sum(cpu.cpu_us(child) for child in children)
 
 
 class Fanout:
+    """The daemon is started and stopped; its subscription and its slot stay."""
+
     def __init__(self, ground):
         self.ground = ground
-        ground.subscribe("blackhole", "blackhole", {})
         ground.daemon.start()
-        ground.bench.value("SELECT fanout.wait_for('blackhole')")
+        ground.wait_for("blackhole")
+        self.pid = ground.worker_pid()
 
-    def close(self):
+    def drop(self):
         self.ground.daemon.stop()
-        self.ground.unsubscribe("blackhole")
 
 
 def run(report, options):
@@ -63,32 +54,50 @@ def run(report, options):
     ground = Ground()
     try:
         rows.pgbench_tables(ground.source, ground.bench)
-        ground.bench.run("CREATE PUBLICATION bench FOR TABLE pgbench_accounts, pgbench_branches, "
-                         "pgbench_tellers, pgbench_history")
+        ground.publish("pgbench")
         ground.subscribe("blackhole", "blackhole", {})
-        ground.unsubscribe("blackhole")
         for number in range(1, options.runs + 1):
-            for name, attach in ((NOBODY, None), (WALSENDER, Walsender), (FANOUT, Fanout)):
-                progress(f"run {number} of {options.runs}: {name}")
-                attached = attach(ground) if attach else None
-                report.add(name, "pgbench", **_one_run(ground, seconds))
-                if attached:
-                    attached.close()
+            progress(f"run {number} of {options.runs}")
+            for _ in range(SLICES):
+                _in_turn(ground, report, seconds)
     finally:
         ground.close()
+    _show(report)
+
+
+def _in_turn(ground, report, seconds):
+    alone = _slice(ground, seconds)
+    report.add(NOBODY, "pgbench", **alone)
+    for name, attach in ((WALSENDER, lambda: Walsender(ground, "walsender")),
+                         (FANOUT, lambda: Fanout(ground))):
+        attached = attach()
+        figures = _slice(ground, seconds, attached.pid)
+        attached.drop()
+        others = figures["cpu_us_per_row"] - figures["own_us"] - alone["cpu_us_per_row"]
+        report.add(name, "pgbench", **figures, others_us=others,
+                   added_us=figures["own_us"] + others)
+
+
+def _slice(ground, seconds, consumer=None):
+    server = Server(ground.source.process.pid)
+    before, own = server.us(), cpu.Watch(*([consumer] if consumer else []))
+    output = rows.run_pgbench(ground.source, ground.bench, "-n", "-c", "2", "-j", "1", "-T",
+                              str(seconds))
+    done = int(re.search(r"transactions actually processed: (\d+)", output).group(1))
+    figures = dict(rows=done, cpu_us_per_row=(server.us() - before) / done,
+                   rows_per_s=done / seconds)
+    if consumer:
+        figures["own_us"] = own.us() / done
+    return figures
+
+
+def _show(report):
     report.show("cpu_us_per_row", "CPU microseconds of the server per transaction", NOBODY)
     report.show("rows_per_s", "transactions per second", NOBODY)
-    base, walsender, ours = (report.best(name, "pgbench", "cpu_us_per_row")
-                             for name in (NOBODY, WALSENDER, FANOUT))
-    report.note(f"added per transaction: walsender {walsender - base:.1f} us, pg_fanout "
-                f"{ours - base:.1f} us, ratio {(ours - base) / (walsender - base):.2f} (goal 0.35)")
-
-
-def _one_run(ground, seconds):
-    postmaster = ground.source.process.pid
-    before = _server_cpu_us(postmaster)
-    output = rows.run_pgbench(ground.source, ground.bench, "-n", "-c", "2", "-j", "1", "-T",
-                           str(seconds))
-    used = _server_cpu_us(postmaster) - before
-    done = int(re.search(r"transactions actually processed: (\d+)", output).group(1))
-    return dict(rows=done, cpu_us_per_row=used / done, rows_per_s=done / seconds)
+    report.show("own_us", "CPU microseconds per transaction, the consumer's own process", WALSENDER)
+    report.show("added_us", "CPU microseconds added to the server per transaction", WALSENDER)
+    middle = {(name, figure): statistics.median(report.values(name, "pgbench", figure))
+              for name in (WALSENDER, FANOUT) for figure in ("own_us", "added_us")}
+    for figure, what in (("own_us", "the consumer's own process"), ("added_us", "all of it")):
+        report.goal(f"added server CPU, pg_fanout / walsender, medians, {what}",
+                    middle[FANOUT, figure] / middle[WALSENDER, figure], "<=", GOAL)

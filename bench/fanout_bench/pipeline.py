@@ -1,90 +1,68 @@
 """scripts/bench pipeline: CPU of server and consumer together per row.
 
 walsender + pgoutput + pg_recvlogical to /dev/null, against ring + fanoutd with its journal, to
-`blackhole` and to `file`, all on the same WAL.
+`blackhole` and to `file`. The WAL is written once; all of them read it in every run.
 """
 import os
-import time
 
-from fanout_test import places
-from fanout_test.processes import Process, wait_until
-
-from . import cpu
 from .ground import Ground, progress
+from .held import Stream, Walsender
 
 ROWS = 500_000
-PEER = "pgoutput through a walsender"
-
-
-def _walsender(ground, count):
-    """Reads everything that waits in the slot with pg_recvlogical, then ends it."""
-    end = ground.bench.value("SELECT pg_current_wal_flush_lsn()")
-    started = time.monotonic()
-    client = Process("pg_recvlogical", places.as_server(
-        [ground.source.program("pg_recvlogical"), "-h", ground.source.folder, "-p",
-         str(ground.source.port), "-U", "postgres", "-d", "bench", "-S", "walsender", "--start",
-         "-f", "/dev/null", "-F", "0", "-s", "1", "-o", "proto_version=1", "-o",
-         "publication_names=bench", "-o", "binary=true"]),
-        os.path.join(ground.folder, "recvlogical.log"))
-    state = "SELECT pid, sent_lsn >= %s AS done FROM pg_stat_replication WHERE application_name = " \
-            "'pg_recvlogical'"
-    wait_until("pg_recvlogical is connected", lambda: ground.bench.row(state, (end,)), 30, 0.005)
-    pid = ground.bench.row(state, (end,))["pid"]
-    wait_until("pg_recvlogical has everything", lambda: ground.bench.row(state, (end,))["done"],
-               600, 0.02)
-    seconds = time.monotonic() - started
-    server, consumer = cpu.cpu_us(pid), cpu.cpu_us(client.pid)
-    client.stop()
-    wait_until("the walsender is gone", lambda: not ground.bench.row(state, (end,)), 30)
-    return dict(rows=count, cpu_us_per_row=(server + consumer) / count,
-                server_us_per_row=server / count, rows_per_s=count / seconds)
-
-
-def _fanout(ground, subscription, count):
-    caught = ground.catch_up(subscription)
-    ground.daemon.stop()
-    return dict(rows=count, cpu_us_per_row=(caught.worker_us + caught.daemon_us) / count,
-                server_us_per_row=caught.worker_us / count, rows_per_s=count / caught.seconds,
-                rss_max_mb=caught.daemon_mb)
+PEER, BLACKHOLE, FILE = "pgoutput, walsender", "pg_fanout to blackhole", "pg_fanout to file"
+GOAL_CPU, GOAL_FILE_ROWS, GOAL_MB = 0.25, 300_000, 64
 
 
 def run(report, options):
     count = options.rows or ROWS
-    for workload in options.workloads or ("insert", "pgbench"):
+    for workload in options.workloads or ("insert", "update", "pgbench"):
         ground = Ground()
         try:
             _measure(ground, report, workload, count, options.runs)
         finally:
             ground.close()
     report.show("cpu_us_per_row", "CPU microseconds per row, server and consumer", PEER)
+    report.show("server_us_per_row", "of it the server's", PEER)
     report.show("rows_per_s", "rows per second", PEER)
+    report.show("daemon_mb", "largest private memory of fanoutd, MiB")
+    report.show("worker_mb", "largest private memory of the worker, decoding included, MiB")
+    for workload in dict.fromkeys(workload for _, workload in report.runs):
+        ours, theirs = (report.best(name, workload, "cpu_us_per_row") for name in (BLACKHOLE, PEER))
+        report.goal(f"{workload}: CPU to blackhole / walsender", ours / theirs, "<=", GOAL_CPU)
+        report.goal(f"{workload}: rows/s to file", report.best(FILE, workload, "rows_per_s"),
+                    ">=", GOAL_FILE_ROWS)
+        report.goal(f"{workload}: memory to file, MiB", report.worst(FILE, workload, "rss_max_mb"),
+                    "<=", GOAL_MB)
 
 
 def _measure(ground, report, workload, count, runs):
     ground.tables(workload, count)
-    ground.bench.run("CREATE PUBLICATION bench FOR ALL TABLES" if workload != "pgbench" else
-                     "CREATE PUBLICATION bench FOR TABLE pgbench_accounts, pgbench_branches, "
-                     "pgbench_tellers, pgbench_history")
-    path = os.path.join(ground.folder, "changes.jsonl")
-    ground.subscribe("blackhole", "blackhole", {})
-    ground.unsubscribe("blackhole")
+    ground.publish(workload)
+    ground.daemon.start()
+    contestants = []
     for number in range(1, runs + 1):
-        progress(f"{workload}, run {number} of {runs}: writing {count:,} rows")
-        for connector in ("blackhole", "file"):
-            # One at a time: each attachment has one lane, so that its CPU is that lane's.
-            ground.bench.run("SELECT fanout.stop_stream('main', drop_slot => true)")
-            ground.bench.run("SELECT fanout.start_stream('main')")
-            ground.subscribe(connector, connector,
-                             {"path": path} if connector == "file" else {})
-            if connector == "blackhole":
-                ground.create_slot("walsender", "pgoutput")
-            done = ground.fill(workload, count)
-            if connector == "blackhole":
-                report.add(PEER, workload, **_walsender(ground, done))
-                ground.drop_slot("walsender")
-            report.add(f"pg_fanout to {connector}", workload, **_fanout(ground, connector, done))
-            ground.unsubscribe(connector)
-            ground.daemon.state += "x"  # a slot of its own needs a state directory of its own
-            for suffix in ("", ".checkpoint", ".fanout-checkpoint", ".lock"):
-                if os.path.exists(path + suffix):
-                    os.unlink(path + suffix)
+        path = os.path.join(ground.folder, f"changes_{number}.jsonl")
+        contestants.append(((PEER, Walsender(ground, f"walsender_{number}")),
+                            (BLACKHOLE, Stream(ground, f"blackhole_{number}", "blackhole")),
+                            (FILE, Stream(ground, f"file_{number}", "file", {"path": path}))))
+    for run_of_all in contestants:
+        for _, contestant in run_of_all:
+            contestant.hold()
+    progress(f"{workload}: writing {count:,} rows")
+    done = ground.fill(workload, count)
+    for number, run_of_all in enumerate(contestants, 1):
+        for name, contestant in run_of_all:
+            report.add(name, workload, **contestant.read(done))
+            contestant.drop()
+        path = os.path.join(ground.folder, f"changes_{number}.jsonl")
+        _must_be_complete(path, done)
+        os.unlink(path)
+    ground.daemon.stop()
+
+
+def _must_be_complete(path, rows):
+    """A figure for lost rows is worth nothing."""
+    with open(path, "rb") as file:
+        lines = sum(1 for _ in file)
+    if lines != rows:
+        raise RuntimeError(f"{path} has {lines} lines for {rows} rows")

@@ -12,12 +12,17 @@ _ROW = """g, (g * 7) % 1000000, (g % 30000)::int2, (g % 100000) / 100.0, g * 1.5
     'a remark of about fifty characters, number ' || lpad(g::text, 8, '0')"""
 
 BATCH_ROWS = 1000
+PGBENCH = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history")
 
 
 def insert(database, first, rows):
     """`rows` inserts in transactions of BATCH_ROWS, by one session of the server itself."""
     _loop(database, first, rows,
           f"INSERT INTO wide SELECT {_ROW} FROM generate_series(from_id, to_id) g")
+
+
+def insert_at_once(database, rows):
+    database.run(f"INSERT INTO wide SELECT {_ROW} FROM generate_series(1, {rows}) g")
 
 
 def update(database, first, rows):

@@ -61,6 +61,11 @@ bool is_json_number(std::string_view text) {
     return text.size() > first && text[first] >= '0' && text[first] <= '9';
 }
 
+/// `,"name":` of which the first member of an object leaves the comma out.
+void append_member(std::string& out, const std::string& member, bool first) {
+    out.append(member, first ? 1 : 0, std::string::npos);
+}
+
 /// The table's form, where the value comes in the class that form is for.
 JsonForm form_of(const fanout_column& column) {
     const JsonForm form =
@@ -77,6 +82,11 @@ JsonForm form_of(const fanout_column& column) {
         case JsonForm::base64:
         case JsonForm::payload:
             return column.value_class == FANOUT_BYTES ? form : JsonForm::text;
+        case JsonForm::text:
+            // Nothing in such a text ever has to be escaped.
+            return column.value_class == FANOUT_FIXED && column.type_oid != type_oid::kChar
+                       ? JsonForm::plain
+                       : form;
         default:
             return form;
     }
@@ -117,9 +127,9 @@ const JsonEncoder::Table& JsonEncoder::table_for(const fanout_table& table) {
     if (table.identity == 'd' || table.identity == 'i') key_flag = FANOUT_COLUMN_KEY;
     for (std::size_t i = 0; i < table.column_count; ++i) {
         const fanout_column& column = table.columns[i];
-        Column text{.name = {}, .member_name = {}, .form = form_of(column), .key = false};
+        Column text{.name = {}, .member = {}, .form = form_of(column), .key = false};
         append_json_name(text.name, view(column.name));
-        text.member_name = text.name + ":";
+        text.member = "," + text.name + ":";
         text.key = (column.flags & key_flag) != 0;
         made.has_key |= text.key;
         made.columns.push_back(std::move(text));
@@ -196,9 +206,8 @@ void JsonEncoder::append_key(std::string& out, const Table& table, const fanout_
             value = &change.before[i];
         if (value == nullptr || value->state == FANOUT_UNCHANGED || value->state == FANOUT_ABSENT)
             continue;
-        if (!first) out += ',';
+        append_member(out, table.columns[i].member, first);
         first = false;
-        out += table.columns[i].member_name;
         append_value(out, table.columns[i], change.table->columns[i], *value);
     }
     out += '}';
@@ -215,9 +224,8 @@ void JsonEncoder::append_image(std::string& out, const Table& table, const fanou
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
         const fanout_value& value = values[i];
         if (value.state == FANOUT_UNCHANGED || value.state == FANOUT_ABSENT) continue;
-        if (!first) out += ',';
+        append_member(out, table.columns[i].member, first);
         first = false;
-        out += table.columns[i].member_name;
         append_value(out, table.columns[i], shape.columns[i], value);
     }
     out += '}';
@@ -247,12 +255,11 @@ void JsonEncoder::append_value(std::string& out, const Column& how, const fanout
             out += '"';
             return;
         case JsonForm::number:
-            scratch_.clear();
-            append_text(scratch_, column, value);
-            if (is_json_number(scratch_))
-                out += scratch_;
-            else
-                append_unrepresentable(out, column, scratch_, scratch_);
+            return append_number(out, column, value);
+        case JsonForm::plain:
+            out += '"';
+            append_text(out, column, value);
+            out += '"';
             return;
         default:
             append_text_value(out, how.form, column, value);
@@ -277,6 +284,16 @@ void JsonEncoder::append_text_value(std::string& out, JsonForm form, const fanou
     scratch_.clear();
     append_bytes_as_hex(scratch_, value);
     append_unrepresentable(out, column, "bytes that are not UTF-8", scratch_);
+}
+
+void JsonEncoder::append_number(std::string& out, const fanout_column& column,
+                                const fanout_value& value) {
+    const std::size_t start = out.size();
+    append_text(out, column, value);
+    if (is_json_number(std::string_view(out).substr(start))) return;
+    scratch_.assign(out, start);
+    out.resize(start);
+    append_unrepresentable(out, column, scratch_, scratch_);
 }
 
 void JsonEncoder::append_unrepresentable(std::string& out, const fanout_column& column,

@@ -33,8 +33,8 @@ class JsonEncoder {
 
   private:
     struct Column {
-        std::string name;         // quoted
-        std::string member_name;  // quoted, with the colon
+        std::string name;    // quoted
+        std::string member;  // a comma, the name, a colon
         JsonForm form;
         bool key;
     };
@@ -60,6 +60,8 @@ class JsonEncoder {
                            const fanout_value& value);
     void append_unrepresentable(std::string& out, const fanout_column& column,
                                 std::string_view what, std::string_view text) const;
+
+    void append_number(std::string& out, const fanout_column& column, const fanout_value& value);
 
     const Unrepresentable policy_;
     std::unordered_map<std::uint32_t, Table> tables_;

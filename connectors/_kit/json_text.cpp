@@ -1,6 +1,7 @@
 #include "_kit/json_text.hpp"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -76,6 +77,32 @@ void append_escape(std::string& out, char c) {
     }
 }
 
+/// The high bit of the first byte in `word` that is not of class kPlain, and perhaps of bytes
+/// behind it; 0 if all eight are.
+constexpr std::uint64_t first_not_plain(std::uint64_t word) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+    const auto below = [&](std::uint64_t limit) { return (word - kOnes * limit) & ~word; };
+    const auto equal = [&](std::uint64_t byte) {
+        const std::uint64_t difference = word ^ kOnes * byte;
+        return (difference - kOnes) & ~difference;
+    };
+    return (word | below(0x20) | equal('"') | equal('\\') | equal(0x7F)) & kHigh;
+}
+
+/// Where the first byte that is not plain stands, from `at` on.
+std::size_t end_of_plain(std::string_view text, std::size_t at) {
+    static_assert(std::endian::native == std::endian::little);
+    for (; text.size() - at >= 8; at += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, text.data() + at, sizeof word);
+        if (const std::uint64_t found = first_not_plain(word); found != 0)
+            return at + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+    }
+    while (at < text.size() && kClasses[byte_at(text, at)] == kPlain)
+        ++at;
+    return at;
+}
+
 /// Copies `text` in runs; `special` handles each byte of class kEscaped. False if it is not UTF-8:
 /// then `out` is as it was.
 template <typename Special>
@@ -83,11 +110,9 @@ bool append_checked(std::string& out, std::string_view text, Special&& special) 
     const std::size_t start = out.size();
     std::size_t run = 0, at = 0;
     const auto flush_run = [&] { out.append(text.data() + run, at - run); };
-    while (at < text.size()) {
+    while ((at = end_of_plain(text, at)) < text.size()) {
         const std::uint8_t kind = kClasses[byte_at(text, at)];
-        if (kind == kPlain) {
-            ++at;
-        } else if (kind == kMultiByte) {
+        if (kind == kMultiByte) {
             const std::size_t length = sequence_length(text, at);
             if (length == 0) {
                 out.resize(start);

@@ -17,6 +17,7 @@ enum class JsonForm : std::uint8_t {
     document,  // json, jsonb: embedded as they are
     payload,   // the value's bytes are its text
     text,      // the text form, quoted
+    plain,     // as text, of a type whose text never needs an escape; chosen by the encoder
 };
 
 inline constexpr std::string_view kNoNumber = "NaN and infinities are no JSON numbers";

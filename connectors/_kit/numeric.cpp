@@ -27,11 +27,26 @@ Numeric::Kind special_kind(std::uint16_t header) {
     }
 }
 
+/// The digits of a group of four; `group` is below 10000.
+void put_group(char* to, unsigned group) {
+    to[0] = static_cast<char>('0' + group / 1000);
+    to[1] = static_cast<char>('0' + group / 100 % 10);
+    to[2] = static_cast<char>('0' + group / 10 % 10);
+    to[3] = static_cast<char>('0' + group % 10);
+}
+
 void append_group(std::string& out, std::uint16_t group, unsigned count) {
-    const char text[4] = {
-        static_cast<char>('0' + group / 1000), static_cast<char>('0' + group / 100 % 10),
-        static_cast<char>('0' + group / 10 % 10), static_cast<char>('0' + group % 10)};
+    char text[4];
+    put_group(text, group);
     out.append(text, count);
+}
+
+/// Without zeros in front, but at least one digit.
+void append_first_group(std::string& out, std::uint16_t group) {
+    char text[4];
+    put_group(text, group);
+    const unsigned zeros = group >= 1000 ? 0 : group >= 100 ? 1 : group >= 10 ? 2 : 3;
+    out.append(text + zeros, 4 - zeros);
 }
 
 }  // namespace
@@ -91,7 +106,7 @@ void append_numeric_text(std::string& out, const Numeric& value) {
     if (value.weight < 0) {
         out += '0';
     } else {
-        out += std::to_string(group_at(0));
+        append_first_group(out, group_at(0));
         for (std::int64_t i = 1; i <= value.weight; ++i)
             append_group(out, group_at(i), kDigitsPerGroup);
     }

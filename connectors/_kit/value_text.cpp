@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 
 #include "_kit/date_time_text.hpp"
 #include "_kit/network_order.hpp"
@@ -23,6 +24,30 @@ void append_integer(std::string& out, T value) {
     out.append(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
+/// "-1.2345" with exponent 2 becomes "-123.45": the same digits, the point elsewhere. Shortest
+/// digits are dear to find, and a second to_chars would find them again.
+void append_plain_notation(std::string& out, std::string_view scientific, int exponent) {
+    char digits[32], plain[64];
+    std::size_t count = 0;
+    char* to = plain;
+    for (const char c : scientific) {
+        if (c == '-')
+            *to++ = c;
+        else if (c != '.')
+            digits[count++] = c;
+    }
+    const std::size_t whole = exponent < 0 ? 0 : static_cast<std::size_t>(exponent) + 1;
+    if (whole == 0) *to++ = '0';
+    for (std::size_t i = 0; i < whole; ++i)
+        *to++ = i < count ? digits[i] : '0';
+    if (whole < count) *to++ = '.';
+    for (int i = exponent + 1; i < 0; ++i)
+        *to++ = '0';
+    for (std::size_t i = whole; i < count; ++i)
+        *to++ = digits[i];
+    out.append(plain, to);
+}
+
 // The shortest digits that read back exactly; plain notation for exponents PostgreSQL prints so.
 template <typename T>
 void append_float(std::string& out, T value) {
@@ -39,40 +64,44 @@ void append_float(std::string& out, T value) {
         return;
     }
     char text[64];
-    const auto written =
-        std::to_chars(text, text + sizeof text, value, std::chars_format::scientific);
-    const char* exponent_at = written.ptr;
+    char* const end =
+        std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
+    const char* exponent_at = end;
     while (*--exponent_at != 'e') {
     }
     int exponent = 0;
     const bool minus = exponent_at[1] == '-';
-    std::from_chars(exponent_at + 2, written.ptr, exponent);
+    std::from_chars(exponent_at + 2, end, exponent);
     if (minus) exponent = -exponent;
     if (exponent < -4 || exponent >= std::numeric_limits<T>::digits10) {
-        out.append(text, written.ptr);
+        out.append(text, end);
         return;
     }
-    char plain[64];
-    out.append(plain,
-               std::to_chars(plain, plain + sizeof plain, value, std::chars_format::fixed).ptr);
+    append_plain_notation(out, {text, static_cast<std::size_t>(exponent_at - text)}, exponent);
 }
 
-void append_hex_byte(std::string& out, std::uint8_t byte) {
-    out += kHexDigits[byte >> 4];
-    out += kHexDigits[byte & 15];
+char* put_hex_byte(char* to, std::uint8_t byte) {
+    *to++ = kHexDigits[byte >> 4];
+    *to++ = kHexDigits[byte & 15];
+    return to;
 }
 
 void append_uuid(std::string& out, const std::uint8_t* data) {
+    char text[36];
+    char* to = text;
     for (int i = 0; i < 16; ++i) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) out += '-';
-        append_hex_byte(out, data[i]);
+        if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
+        to = put_hex_byte(to, data[i]);
     }
+    out.append(text, sizeof text);
 }
 
 void append_macaddr(std::string& out, const std::uint8_t* data, unsigned width) {
+    char text[2];
     for (unsigned i = 0; i < width; ++i) {
         if (i > 0) out += ':';
-        append_hex_byte(out, data[i]);
+        put_hex_byte(text, data[i]);
+        out.append(text, sizeof text);
     }
 }
 

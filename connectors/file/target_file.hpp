@@ -43,6 +43,7 @@ class TargetFile {
     void refuse_other_owner(const fanout_session& session, const Checkpoint& found) const;
     void open_lines();
     void restore(const Checkpoint* found);
+    void begin_writing_out();
     void check_untouched() const;
     bool newer_writer_asked() const;
     void ask_for_file() const;
@@ -53,6 +54,7 @@ class TargetFile {
     Checkpoint checkpoint_;                     // the one on disk
     std::map<std::string, std::string> notes_;  // of the next one
     std::uint64_t end_ = 0;                     // where the next append goes
+    std::uint64_t written_out_ = 0;             // up to here the disk has been asked to write
     bool checkpoint_in_doubt_ = false;  // its replacement failed half-way: open() has to look
 };
 

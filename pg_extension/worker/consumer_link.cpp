@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "pg_extension/worker/shutdown_watch.hpp"
+#include "pg_extension/worker/worker_socket.hpp"
+
 namespace fanout::worker {
 
 namespace {
 
-constexpr int kEventCount = 4;
+constexpr int kEventCount = 5;
 
 int create_bell() {
     const int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -43,11 +46,15 @@ void open_link(ConsumerLink* link, int socket) {
     link->socket = socket;
     link->data_ready = create_bell();
     link->space_ready = create_bell();
+    link->shutdown_watch = open_shutdown_watch();
     link->events = server::create_wait_set(kEventCount);
     AddWaitEventToSet(link->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, nullptr);
     AddWaitEventToSet(link->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
     AddWaitEventToSet(link->events, WL_SOCKET_READABLE, socket, nullptr, nullptr);
     AddWaitEventToSet(link->events, WL_SOCKET_READABLE, link->space_ready, nullptr, nullptr);
+    if (link->shutdown_watch >= 0) {
+        AddWaitEventToSet(link->events, WL_SOCKET_READABLE, link->shutdown_watch, nullptr, nullptr);
+    }
 }
 
 void wait_on_link(ConsumerLink* link, long timeout_ms) {
@@ -63,6 +70,11 @@ void wait_on_link(ConsumerLink* link, long timeout_ms) {
             (void)!read(link->space_ready, &rings, sizeof rings);
         } else if (happened[i].fd == link->socket) {
             expect_silence(link->socket);
+        } else if (happened[i].fd == link->shutdown_watch &&
+                   shutdown_has_begun(link->shutdown_watch)) {
+            // The worker goes on: clients that are still there may commit.
+            send_farewell(link->socket, ERRCODE_CANNOT_CONNECT_NOW,
+                          "the server shuts down and waits for its clients");
         }
     }
     CHECK_FOR_INTERRUPTS();

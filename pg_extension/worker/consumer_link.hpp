@@ -1,7 +1,8 @@
 // The connection to fanoutd while records flow, and the only place where the worker sleeps.
 //
 // One wait set for every reason to wake: the latch (WAL, signals), postmaster death, the socket
-// (its end is the attachment's end), and the eventfd by which the consumer says that there is room.
+// (its end is the attachment's end), the eventfd by which the consumer says that there is room, and
+// the beginning of a shutdown.
 // Owns the descriptors; the process's end closes them.
 #pragma once
 
@@ -13,6 +14,7 @@ struct ConsumerLink {
     int socket = -1;
     int data_ready = -1;   // eventfd: the worker writes
     int space_ready = -1;  // eventfd: the consumer writes
+    int shutdown_watch = -1;
     WaitEventSet* events = nullptr;
 };
 

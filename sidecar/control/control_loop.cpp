@@ -15,7 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = Reporter::Clock;
 
-/// Also how long a smart shutdown of the source may have to wait for us.
+/// Also how long a smart shutdown of the source waits for us if no worker is there to tell of it.
 constexpr auto kReconcileInterval = 15s;
 
 /// "host:pid", as the catalog shows it.
@@ -138,6 +138,7 @@ Status ControlLoop::wait_for_events() {
         if (urgent) {
             take_reloaded();
             reconciler_.refresh();
+            if (reconciler_.take_source_leaving()) reconcile_at_ = Clock::now();
             fatal_ = reconciler_.journal_failure();
             if (!fatal_.is_ok()) return fatal_;
         }

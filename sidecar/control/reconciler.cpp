@@ -246,6 +246,13 @@ void Reconciler::attach_now() {
             entry.runtime->attach_now();
 }
 
+bool Reconciler::take_source_leaving() {
+    bool leaving = false;
+    for (auto& [id, entry] : streams_)
+        if (entry.runtime) leaving |= entry.runtime->take_source_leaving();
+    return leaving;
+}
+
 void Reconciler::set_limits(const config::Reloadable& limits) {
     limits_ = limits;
     const auto options = journal_options(parts_.config.journal_segment_bytes, limits_);

@@ -60,6 +60,9 @@ class Reconciler {
     /// The journals' limits, of those that are open and of those to come.
     void set_limits(const config::Reloadable& limits);
 
+    /// A worker said since the last call that the source begins to shut down.
+    bool take_source_leaving();
+
     /// Lanes deliver what they hold, streams detach. Afterwards nothing runs.
     void stop_all();
 

@@ -47,6 +47,8 @@ struct DrainCallbacks {
     /// corruption = the ring's bytes are wrong (attach again: decoded anew), io = the journal's
     /// sync failed (see Journal::failure()), fatal = a person has to act.
     std::function<void(const DrainStatus&)> on_change;
+    /// The server has begun to shut down and waits for its clients; the worker stays meanwhile.
+    std::function<void()> on_source_leaving{};
 };
 
 class DrainLoop;

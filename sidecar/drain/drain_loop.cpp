@@ -16,6 +16,8 @@ namespace fanout::drain {
 namespace {
 
 constexpr int kForever = -1;
+/// cannot_connect_now: with it the worker says early that the server shuts down.
+constexpr const char* kShuttingDown = "57P03";
 /// How often a held drain looks whether there is room again.
 constexpr int kHoldRetryMs = 100;
 /// Looking at the limits costs a lock: not at every turn.
@@ -170,8 +172,12 @@ void DrainLoop::look_at_socket() {
     if (news.refusal != nullptr) worker_words_ = Status::corruption(news.refusal);
     if (news.last_words) {
         worker_words_ = Status::retry(news.last_words->text);
-        const std::lock_guard lock(mutex_);
-        status_.worker_sqlstate = news.last_words->sqlstate;
+        {
+            const std::lock_guard lock(mutex_);
+            status_.worker_sqlstate = news.last_words->sqlstate;
+        }
+        if (news.last_words->sqlstate == kShuttingDown && callbacks_.on_source_leaving)
+            callbacks_.on_source_leaving();
     }
     worker_left_ = news.ended || news.refusal != nullptr;
 }

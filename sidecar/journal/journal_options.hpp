@@ -29,8 +29,10 @@ struct JournalOptions {
     std::uint64_t bytes_max = 0;     // 0: no limit
     std::chrono::seconds age_max{};  // 0: no limit
     LimitAction limit_action = LimitAction::hold;
-    /// Shortest time between two group syncs; an idle journal syncs at once.
-    std::chrono::milliseconds sync_interval{10};
+    /// Shortest time between two group syncs; an idle journal syncs at once. Nothing but the slot
+    /// waits for a sync, and each is a flush of the disk that commits at the source may wait
+    /// behind.
+    std::chrono::milliseconds sync_interval{100};
 };
 
 }  // namespace fanout::journal

@@ -13,6 +13,14 @@ namespace fanout::journal {
 
 using wire::Kind;
 
+namespace {
+
+/// What a reader has passed is let go in stretches of this size: a system call costs more than a
+/// few pages.
+constexpr std::uint64_t kLetGoBytes = 4ULL << 20;
+
+}  // namespace
+
 JournalReader::JournalReader(SegmentCatalog& catalog, Doorbell& doorbell)
     : catalog_(catalog), doorbell_(doorbell) {}
 
@@ -49,6 +57,7 @@ bool JournalReader::enter(std::shared_ptr<Segment> segment) {
     if (mapping_) retired_.push_back(std::move(mapping_));
     mapping_ = std::move(mapping.value());
     segment_ = std::move(segment);
+    resident_from_ = 0;
     return true;
 }
 
@@ -202,6 +211,11 @@ void JournalReader::interrupt() {
 void JournalReader::release() {
     retired_.clear();
     whole_records_.clear();
+    if (!segment_ || preamble_next_ != 0) return;
+    const std::uint64_t passed = segment_->file_offset(position_);
+    if (passed < resident_from_ + kLetGoBytes) return;
+    mapping_->let_go(resident_from_, passed);
+    resident_from_ = passed;
 }
 
 std::uint64_t JournalReader::backlog_bytes() const {

@@ -103,6 +103,7 @@ class JournalReader {
     const char* refusal_ = nullptr;  // set with Step::fail
     Lsn from_ = 0;
     std::uint64_t position_ = 0;       // logical offset of the next record
+    std::uint64_t resident_from_ = 0;  // file offset: what lies before it was let go
     std::uint64_t preamble_next_ = 0;  // file offset of the next preamble record; 0 = none left
     bool skipping_ = true;             // nothing at or behind from_ has been seen yet
     std::atomic<bool> interrupted_{false};

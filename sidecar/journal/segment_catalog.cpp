@@ -14,6 +14,14 @@ SegmentMapping::~SegmentMapping() {
     ::munmap(const_cast<std::uint8_t*>(data_), length_);
 }
 
+void SegmentMapping::let_go(std::uint64_t from, std::uint64_t to) const {
+    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    if (from >= to) return;
+    (void)::madvise(const_cast<std::uint8_t*>(data_) + from, to - from, MADV_DONTNEED);
+}
+
 Result<std::shared_ptr<SegmentMapping>> Segment::map() {
     const std::lock_guard lock(map_mutex_);
     if (auto shared = mapping_.lock()) return shared;

@@ -35,6 +35,10 @@ class SegmentMapping {
     const std::uint8_t* data() const { return data_; }
     std::size_t length() const { return length_; }
 
+    /// The pages between two file offsets need not stay resident: who reads them again gets them
+    /// from the page cache.
+    void let_go(std::uint64_t from, std::uint64_t to) const;
+
   private:
     const std::uint8_t* data_;
     std::size_t length_;

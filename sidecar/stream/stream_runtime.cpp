@@ -202,7 +202,11 @@ Status StreamRuntime::attach_once() {
                                   static_cast<void>(news_.push(news));
                                   changed_();
                               },
-                              [this](const drain::DrainStatus& status) { on_drain(status); }});
+                              [this](const drain::DrainStatus& status) { on_drain(status); },
+                              [this] {
+                                  source_leaving_ = true;
+                                  changed_();
+                              }});
     if (auto started = drain_->start(std::move(mapping.value()), std::move(connection.value()));
         !started.is_ok())
         return started;

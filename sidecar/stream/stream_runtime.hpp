@@ -69,6 +69,9 @@ class StreamRuntime {
     /// Control thread: a subscription change that came with the stream; false if there is none.
     bool take_news(drain::SubscriptionNews& news) { return news_.pop(news); }
 
+    /// The worker said since the last call that its server begins to shut down.
+    bool take_source_leaving() { return source_leaving_.exchange(false); }
+
     /// Control thread: removes journal segments nobody wants, if enough was written since the last
     /// time or `always`.
     void trim(bool always);
@@ -93,6 +96,7 @@ class StreamRuntime {
     std::unique_ptr<journal::Journal> journal_;
     std::string damage_;  // what recovery cut and no attachment has made up for; stream thread
     std::unique_ptr<drain::Drain> drain_;
+    std::atomic<bool> source_leaving_{false};
     std::atomic<std::uint64_t> epoch_{0};
     source::WakeFd stop_;
     pacing::Backoff backoff_{std::chrono::seconds(10)};

@@ -42,7 +42,7 @@ class Stops(Case):
         self.assertLess(self.restart("fast"), 6)
 
     def test_smart_does_not_wait_for_us(self):
-        self.assertLess(self.restart("smart"), 30)
+        self.assertLess(self.restart("smart"), 8)
 
     def test_restart_while_no_daemon_runs(self):
         stage, traffic = self.loaded(seed=22)

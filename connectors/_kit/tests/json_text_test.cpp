@@ -44,6 +44,24 @@ TEST(JsonText, refuses_bytes_that_are_not_utf8_and_leaves_no_trace) {
     }
 }
 
+/// Eight bytes are looked at together: each special byte, at each place of each length.
+TEST(JsonText, finds_a_special_byte_wherever_it_stands) {
+    for (int byte = 0; byte < 0x80; ++byte) {
+        const bool plain = byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7F;
+        for (std::size_t length = 1; length < 20; ++length) {
+            for (std::size_t at = 0; at < length; ++at) {
+                std::string text(length, '~');
+                text[at] = static_cast<char>(byte);
+                const std::string alone = quoted(std::string(1, static_cast<char>(byte)));
+                EXPECT_EQ(alone.size() == 3, plain);
+                EXPECT_EQ(quoted(text), "\"" + std::string(at, '~') +
+                                            alone.substr(1, alone.size() - 2) +
+                                            std::string(length - at - 1, '~') + "\"");
+            }
+        }
+    }
+}
+
 TEST(JsonText, shows_the_bytes_of_a_name_that_is_not_utf8) {
     std::string out;
     append_json_name(out, "ab\xE4\xC3\xA4");
