@@ -117,3 +117,10 @@ SELECT fanout.drop_subscription('plain');
 SELECT count(*) FROM fanout.backfill_status;
 SELECT count(*) FROM fanout.backfill_def;
 SELECT fanout.stop_stream(drop_slot => true);
+-- Secondary indexes, cut behind the table's name.
+CREATE SCHEMA "S USING x";
+CREATE TABLE "S USING x"."T ON" (id integer PRIMARY KEY, a text, "B b" integer UNIQUE, r int4range, EXCLUDE USING gist (r WITH &&));
+CREATE INDEX "i USING btree" ON "S USING x"."T ON" (lower(a) DESC, "B b") WHERE id > 3;
+CREATE UNIQUE INDEX u ON "S USING x"."T ON" USING btree (a COLLATE "C") INCLUDE ("B b");
+SELECT i FROM jsonb_array_elements(fanout._secondary_indexes('"S USING x"."T ON"'::regclass)) AS i;
+SELECT fanout._secondary_indexes(0);
