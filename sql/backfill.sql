@@ -109,6 +109,15 @@ SELECT name, state FROM fanout.subscriptions ORDER BY name;
 SELECT fanout.resync('plain');
 SELECT name, state FROM fanout.subscriptions ORDER BY name;
 SELECT * FROM told WHERE subscription = 'plain';
+-- A large table without a key is read under one snapshot.
+CREATE TABLE heap (filler text);
+ALTER TABLE heap REPLICA IDENTITY FULL;
+ALTER TABLE heap ALTER filler SET STORAGE PLAIN;
+INSERT INTO heap SELECT repeat('x', 7000) FROM generate_series(1, 9000);
+SELECT item, state, remedy FROM fanout.check() WHERE item LIKE 'table%';
+ALTER TABLE heap ADD id bigserial UNIQUE;
+SELECT item, state, remedy FROM fanout.check() WHERE item LIKE 'table%';
+DROP TABLE heap;
 -- Tables that go, and the subscription.
 DROP TABLE later;
 SELECT table_name FROM fanout.backfills WHERE subscription = 's' ORDER BY table_name COLLATE "C";

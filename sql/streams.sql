@@ -28,14 +28,38 @@ BEGIN;
 INSERT INTO t VALUES (1);
 SELECT fanout.start_stream();
 COMMIT;
--- A slot outlives a rollback; the next start takes its place.
+-- A slot goes with the transaction that made it, or with its part that is rolled back; an error counts.
 BEGIN;
 SELECT fanout.start_stream('undone');
 ROLLBACK;
 SELECT count(*) FROM fanout.streams WHERE name = 'undone';
-SELECT item, state, remedy FROM fanout.check() WHERE item = 'slot fanout_undone';
+SELECT slot_name FROM pg_replication_slots;
+BEGIN;
+SELECT fanout.start_stream('undone');
+SELECT 1 / 0;
+COMMIT;
+BEGIN;
+SAVEPOINT a;
+SELECT fanout.start_stream('undone');
+ROLLBACK TO a;
+COMMIT;
+SELECT slot_name FROM pg_replication_slots;
+BEGIN;
+SAVEPOINT a;
+SELECT fanout.start_stream('kept');
+RELEASE a;
+COMMIT;
+SELECT slot_name FROM pg_replication_slots ORDER BY 1;
+SELECT fanout.stop_stream('kept', true);
+DELETE FROM fanout.stream_def WHERE name = 'kept';
 SELECT fanout.start_stream('undone');
 SELECT fanout.stop_stream('undone', true);
+-- One that has no stream is named, and replaced by the next start.
+SELECT fanout.create_slot('fanout_left') IS NOT NULL AS made;
+SELECT item, state, remedy FROM fanout.check() WHERE item = 'slot fanout_left';
+SELECT fanout.start_stream('left');
+SELECT fanout.stop_stream('left', true);
+DELETE FROM fanout.stream_def WHERE name = 'left';
 -- Somebody else's slot of that name is left alone.
 SELECT 'made' AS slot FROM pg_create_logical_replication_slot('fanout_mine', 'test_decoding');
 SELECT fanout.start_stream('mine');

@@ -43,7 +43,7 @@ SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"chunk_bytes
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{"on_nonempty": "drop"}');
 \echo :LAST_ERROR_SQLSTATE
 SELECT name, type, "default", allowed FROM fanout.subscription_options
-    WHERE name IN ('backfill', 'bytes_per_second', 'chunk_bytes', 'create_indexes', 'on_nonempty', 'rows_per_second', 'workers') ORDER BY name;
+    WHERE name IN ('backfill', 'bytes_per_second', 'chunk_bytes', 'on_nonempty', 'rows_per_second', 'workers') ORDER BY name;
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{}', 'other');
 \echo :LAST_ERROR_SQLSTATE
 SELECT fanout.create_subscription('s', 'copy', '{public.orders}', '{}', 'Other-Stream');

@@ -2,6 +2,7 @@
 // fanout_admin (who get EXECUTE) instead of roles with REPLICATION.
 #include "pg_extension/pg_version.hpp"
 //
+#include "pg_extension/functions/slot_undo.hpp"
 #include "pg_extension/worker/slot_checks.hpp"
 #include "pg_extension/worker/worker_launch.hpp"
 
@@ -36,6 +37,7 @@ FANOUT_SQL_FUNCTION(fanout_create_slot) {
     const XLogRecPtr start = find_consistent_point(worker::kPluginName);
     ReplicationSlotPersist();
     ReplicationSlotRelease();
+    functions::drop_on_rollback(name);
     PG_RETURN_LSN(start);
 }
 
@@ -45,5 +47,6 @@ FANOUT_SQL_FUNCTION(fanout_drop_slot) {
     worker::check_slot_is_ours(name);
     (void)worker::stop_worker(name);
     ReplicationSlotDrop(name, true);
+    functions::forget_slot(name);
     PG_RETURN_VOID();
 }

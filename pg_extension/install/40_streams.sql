@@ -1,7 +1,8 @@
 -- Streams: a slot, its place in the catalog, and the two switches a person has.
 --
--- A slot is made and dropped at once, whatever becomes of the transaction, and making one is only
--- possible before the transaction has written anything. Everything here follows from those two.
+-- A slot is made and dropped at once; one that is made goes with its transaction if that is rolled
+-- back (functions/slot_undo.cpp). Making one is only possible before the transaction has written
+-- anything. Everything here follows from that.
 
 -- State of the slots behind the streams. A slot counts only if it is of this database and of this
 -- plugin: a name alone proves nothing in a cluster with several databases or after a restore.
@@ -85,8 +86,8 @@ $body$;
 COMMENT ON FUNCTION fanout._announce_wait() IS
     'Internal: says what the creation of a slot is waiting for';
 
--- Makes the slot under `slot`. One that is there already is a leftover (of a transaction that was
--- rolled back) or has lost its WAL: nothing can be read from it, so it is replaced.
+-- Makes the slot under `slot`. One that is there already is a leftover (of an extension that was
+-- dropped) or has lost its WAL: nothing can be read from it, so it is replaced.
 CREATE FUNCTION fanout._make_slot(slot name) RETURNS pg_lsn
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -130,11 +131,6 @@ BEGIN
             start_lsn = EXCLUDED.start_lsn,
             generation = d.generation + 1, enabled = true,
             system_identifier = EXCLUDED.system_identifier, database_oid = EXCLUDED.database_oid;
-EXCEPTION WHEN OTHERS THEN
-    IF start IS NOT NULL THEN
-        PERFORM fanout.drop_slot(slot);  -- it would hold WAL for ever, and nobody would know of it
-    END IF;
-    RAISE;
 END
 $body$;
 COMMENT ON FUNCTION fanout._open_stream(text) IS

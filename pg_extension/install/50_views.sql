@@ -50,6 +50,7 @@ COMMENT ON COLUMN fanout.targets.created_at IS 'When it was created';
 
 CREATE VIEW fanout.streams AS
     SELECT d.name, CASE
+            WHEN pg_is_in_recovery() THEN 'standby'
             WHEN d.restored THEN 'restored'
             WHEN NOT d.enabled AND (d.slot_usable OR NOT d.slot_exists) THEN 'stopped'
             WHEN NOT d.slot_usable THEN 'slot_lost'
@@ -59,15 +60,15 @@ CREATE VIEW fanout.streams AS
         END AS state,
         d.slot_name AS slot, d.active_pid AS worker_pid, d.restart_lsn,
             d.confirmed_flush_lsn AS confirmed_lsn,
-        greatest(pg_current_wal_insert_lsn() - d.restart_lsn, 0)::bigint AS retained_wal_bytes,
+        greatest(fanout._wal_position() - d.restart_lsn, 0)::bigint AS retained_wal_bytes,
         s.journal_bytes, s.error, s.daemon, d.epoch, d.generation
-    FROM fanout._stream d LEFT JOIN fanout.stream_status s ON s.stream_id = d.id;
+    FROM fanout._stream d LEFT JOIN fanout._stream_status() s ON s.stream_id = d.id;
 COMMENT ON VIEW fanout.streams IS 'Streams: each reads the WAL once, through one replication slot';
 COMMENT ON COLUMN fanout.streams.name IS 'Name of the stream';
 COMMENT ON COLUMN fanout.streams.state IS
     'streaming: a worker decodes; waiting: no worker yet, fanoutd attaches it; stopped: by '
     'fanout.stop_stream(); failed: see error; slot_lost: the slot was dropped or has lost its WAL; '
-    'restored: came with a dump';
+    'restored: came with a dump; standby: this server is one, ask the primary';
 COMMENT ON COLUMN fanout.streams.slot IS 'Its replication slot';
 COMMENT ON COLUMN fanout.streams.worker_pid IS 'Process of the decoding worker';
 COMMENT ON COLUMN fanout.streams.restart_lsn IS 'WAL from here on is kept for the stream';
@@ -83,6 +84,7 @@ COMMENT ON COLUMN fanout.streams.generation IS 'Slots the stream has had';
 
 CREATE VIEW fanout._subscription AS
     SELECT d.id, d.name, st.name AS stream, t.name AS target, t.connector, CASE
+            WHEN pg_is_in_recovery() THEN 'standby'
             WHEN (d.system_identifier, d.database_oid)
                 IS DISTINCT FROM (h.system_identifier, h.database_oid) THEN 'restored'
             WHEN d.generation <> st.generation OR NOT st.slot_usable THEN 'needs_resync'
@@ -107,7 +109,7 @@ CREATE VIEW fanout._subscription AS
     JOIN fanout._stream st ON st.id = d.stream_id
     JOIN fanout.target_def t ON t.id = d.target_id
     CROSS JOIN fanout._here h
-    LEFT JOIN fanout.subscription_status s ON s.subscription_id = d.id
+    LEFT JOIN fanout._subscription_status() s ON s.subscription_id = d.id
     -- What was reported of an old slot, or before an error, says nothing about the slot of today.
     CROSS JOIN LATERAL (SELECT s.caught_up AND s.state = 'streaming'
         AND d.generation = st.generation) AS f (caught_up);
@@ -116,7 +118,7 @@ COMMENT ON VIEW fanout._subscription IS
 
 CREATE VIEW fanout.subscriptions AS
     SELECT v.name, v.stream, v.target, v.connector, v.state, v.cursor_lsn,
-        greatest(fanout.normalize_lsn(pg_current_wal_insert_lsn()) - v.progress_lsn, 0)::bigint
+        greatest(fanout.normalize_lsn(fanout._wal_position()) - v.progress_lsn, 0)::bigint
             AS lag_bytes,
         CASE WHEN v.caught_up THEN 0 ELSE round(extract(epoch FROM greatest(
             clock_timestamp() - v.progress_time, interval '0')), 3) END AS lag_seconds,
@@ -137,7 +139,7 @@ COMMENT ON COLUMN fanout.subscriptions.state IS
     'starting, streaming, paused; retrying: after an error, by itself; failed: a person has to act, '
     'see last_error; denied: the owner may not read any of the tables; needs_resync: it has lost '
     'changes; waiting: for fanoutd or for its stream; restored: came with a dump, resume it to '
-    'start';
+    'start; standby: this server is one, ask the primary';
 COMMENT ON COLUMN fanout.subscriptions.cursor_lsn IS
     'Commit LSN of the last transaction that is durable at the target';
 COMMENT ON COLUMN fanout.subscriptions.lag_bytes IS
@@ -193,7 +195,7 @@ CREATE VIEW fanout.subscription_tables AS
             WHEN m.identity = 'none' THEN 'updates and deletes arrive without a key'
         END AS note
     FROM fanout._matches() m
-    FULL JOIN fanout.subscription_table_status r USING (subscription_id, table_oid)
+    FULL JOIN fanout._subscription_table_status() r USING (subscription_id, table_oid)
     JOIN fanout.subscription_def d ON d.id = subscription_id;
 COMMENT ON VIEW fanout.subscription_tables IS
     'Tables of each subscription: those that match now, and those that did';

@@ -16,7 +16,7 @@ AS $body$
     FROM fanout._matches(subscription) m
     JOIN fanout.subscription_def d ON d.id = m.subscription_id
     LEFT JOIN fanout.backfill_def b USING (subscription_id, table_oid)
-    LEFT JOIN fanout.backfill_status s USING (subscription_id, table_oid)
+    LEFT JOIN fanout._backfill_status() s USING (subscription_id, table_oid)
     WHERE m.allowed
         AND (b.table_oid IS NOT NULL OR (fanout._option(d.options, 'backfill'))::boolean)
 $body$;
@@ -51,7 +51,8 @@ CREATE VIEW fanout._backfill AS
             ELSE 'pending'
         END AS state,
         CASE WHEN v.state NOT IN ('starting', 'streaming', 'retrying')
-            THEN format('the subscription is %s', v.state) END AS held_up,
+            THEN CASE v.state WHEN 'standby' THEN 'this server is a standby; ask the primary'
+                ELSE format('the subscription is %s', v.state) END END AS held_up,
         w.subscription_id, w.table_oid, w.generation, w.predicate, w.finished,
         s.generation = w.generation AS reported,
         s.rows_done, s.bytes_done, s.rows_estimate, s.bytes_estimate, s.rows_per_second, s.chunks,
@@ -59,7 +60,7 @@ CREATE VIEW fanout._backfill AS
         s.last_error, s.last_error_hint, s.reported_at
     FROM fanout._backfills() w
     JOIN fanout._subscription v ON v.id = w.subscription_id
-    LEFT JOIN fanout.backfill_status s
+    LEFT JOIN fanout._backfill_status() s
         ON (s.subscription_id, s.table_oid, s.generation)
          = (w.subscription_id, w.table_oid, w.generation);
 COMMENT ON VIEW fanout._backfill IS 'Internal: copies as asked for and as reported';

@@ -74,8 +74,8 @@ AS $body$
             current_database()) END
     FROM fanout._here h, (
         SELECT max(reports.at) AS last FROM (
-            SELECT s.reported_at FROM fanout.stream_status s
-            UNION ALL SELECT s.reported_at FROM fanout.subscription_status s) AS reports (at)) AS r
+            SELECT s.reported_at FROM fanout._stream_status() s
+            UNION ALL SELECT s.reported_at FROM fanout._subscription_status() s) AS reports (at)) AS r
 $body$;
 COMMENT ON FUNCTION fanout._check_daemon() IS
     'Internal: the part of fanout.check() that looks at fanoutd and its connectors';
@@ -166,6 +166,11 @@ CREATE FUNCTION fanout.check() RETURNS TABLE (item text, state text, detail text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN QUERY VALUES ('server', 'error', 'it is a standby: nothing is decoded here and '
+            'nothing was reported', 'Ask the primary, or promote this one: SELECT pg_promote();');
+        RETURN;
+    END IF;
     RETURN QUERY SELECT c.* FROM fanout._check_settings() c;
     RETURN QUERY SELECT c.* FROM fanout._check_daemon() c;
     RETURN QUERY SELECT c.* FROM fanout._check_streams() c ORDER BY c.item COLLATE "C";

@@ -42,6 +42,17 @@ AS $body$
     WHERE v.state IN ('paused', 'cancelled', 'failed')
         OR v.state = 'copying' AND v.detail IS NOT NULL
     UNION ALL
+    -- Large ones that cannot be read part by part.
+    SELECT format('table %s', t.full_name), 'warning',
+        format('it has no key and %s: its rows are copied under one snapshot, which holds up '
+            'VACUUM meanwhile', pg_size_pretty(pg_relation_size(t.table_oid))),
+        format('ALTER TABLE %s ADD PRIMARY KEY (...);', t.full_name)
+    FROM (SELECT DISTINCT b.table_oid FROM fanout._backfills() b WHERE NOT b.finished) AS b
+    JOIN fanout._table t USING (table_oid)
+    WHERE pg_relation_size(t.table_oid) >= 64 * 1024 * 1024 AND NOT EXISTS (
+        SELECT FROM pg_index i WHERE i.indrelid = t.table_oid AND i.indisunique
+            AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL)
+    UNION ALL
     SELECT 'max_connections', 'warning',
         format('%s of %s connections are free; backfills read with some of their own', f.free,
             current_setting('max_connections')),

@@ -22,7 +22,9 @@ GRANT EXECUTE ON FUNCTION
     fanout._is_reference(text), fanout._has_inline_password(text),
     fanout._shown_options(text, jsonb), fanout._matches(integer), fanout._backfills(integer),
     fanout._backfilled(fanout._subscription), fanout._option(jsonb, text),
-    fanout._estimated_rows(oid, bigint)
+    fanout._estimated_rows(oid, bigint), fanout._subscription_status(),
+    fanout._subscription_table_status(), fanout._stream_status(), fanout._backfill_status(),
+    fanout._wal_position()
     TO fanout_monitor;
 
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA fanout TO fanout_admin;

@@ -104,6 +104,11 @@ void check_slot(const char* name) {
     }
 }
 
+bool is_idle_slot(const char* name) {
+    const SlotFacts facts = find_slot(name);
+    return facts.exists && facts.ours && facts.active_pid == 0;
+}
+
 pid_t slot_user(const char* name) {
     return find_slot(name).active_pid;
 }

@@ -17,6 +17,9 @@ void check_slot(const char* name);
 /// The same without the WAL: enough to drop or stop.
 void check_slot_is_ours(const char* name);
 
+/// There is such a slot of ours in this database, and no process has it.
+bool is_idle_slot(const char* name);
+
 /// The process that has the slot, 0 if none has or there is no such slot.
 pid_t slot_user(const char* name);
 
