@@ -247,6 +247,8 @@ FANOUT_EXPORT void fanout_decoding_worker_main(Datum argument) {
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     pqsignal(SIGTERM, die);
     BackgroundWorkerUnblockSignals();
+    // The server ignores SIGHUP for a worker until here: a reload meanwhile would never be seen.
+    ConfigReloadPending = true;
 
     CurrentResourceOwner = ResourceOwnerCreate(nullptr, "pg_fanout worker start");
     dsm_segment* shared = dsm_attach(DatumGetUInt32(argument));

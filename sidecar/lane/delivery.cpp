@@ -5,6 +5,7 @@
 
 #include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
+#include "sidecar/drain/config_message.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
@@ -57,11 +58,16 @@ Delivery::Trouble Delivery::open() {
     FANOUT_FAULT_HERE("lane.opened");
     if (go_on_from(cursor)) return std::nullopt;
     tables_.clear();
-    const Lsn from = resume_lsn(cursor, settings_.start_lsn);
+    Lsn from = resume_lsn(cursor, settings_.start_lsn);
+    bool found = reader_.seek(from);
+    if (!found && cursor.end_lsn == 0) {
+        if (const Lsn created = find_creation(); created != 0) from = created + 1;
+        found = reader_.seek(from);
+    }
     passed_ = durable_ = flushed_ = settled_ = cursor;
     posted_lsn_ = cursor.end_lsn;
     journal_.want(settings_.subscription, from);
-    if (!reader_.seek(from)) {
+    if (!found) {
         return Ending{Ending::Kind::trouble, LaneState::needs_resync, reader_.status().text(),
                       "the changes between are no longer kept: synchronise the target anew, then "
                       "drop and create the subscription",
@@ -77,6 +83,22 @@ Delivery::Trouble Delivery::open() {
     });
     outbox_.post(LaneEvent::state);
     return std::nullopt;
+}
+
+/// The commit that made this subscription, if the journal has it; 0 if not. The catalog only knows
+/// a position before that commit, and the journal may begin between the two: it is pinned from the
+/// commit on, but who was killed before the lane's first start has forgotten where that was.
+Lsn Delivery::find_creation() {
+    if (!reader_.seek(journal_.first_lsn())) return 0;
+    wire::RecordView record;
+    Lsn created = 0;
+    while (!stop_requested_ && reader_.next(record) == journal::ReadOutcome::record) {
+        if (record.kind() != wire::Kind::message) continue;
+        const auto news = drain::read_config_message(record);
+        if (news && news->subscription == settings_.subscription)
+            created = news->added ? news->commit_lsn : 0;
+    }
+    return created;
 }
 
 /// True if the target is where the delivery before this one left it: nothing has to be read again.
@@ -252,9 +274,22 @@ Delivery::Trouble Delivery::save_cursor() {
     return std::nullopt;
 }
 
+/// A lane that was at the journal's end goes to its very end, so that the target's cursor then
+/// stands where the slot does; any other leaves at once.
+Delivery::Trouble Delivery::read_rest() {
+    constexpr int kRecordsMax = 10'000;
+    wire::RecordView record;
+    for (int i = 0; waiting_ && i < kRecordsMax && !over_limits(); ++i) {
+        if (reader_.next(record) != journal::ReadOutcome::record) break;
+        if (auto trouble = take(record)) return trouble;
+    }
+    return std::nullopt;
+}
+
 /// Asked to stop: what is complete goes out, what is open comes again next time.
 Ending Delivery::leave() {
     FANOUT_FAULT_HERE("lane.leaving");
+    if (auto trouble = read_rest()) return *trouble;
     if (batch_.open_part_written()) return {};
     if (auto trouble = deliver()) return *trouble;
     if (passed_.end_lsn != flushed_.end_lsn) static_cast<void>(flush());

@@ -67,6 +67,7 @@ class Delivery {
 
     Trouble open();
     bool go_on_from(const fanout_cursor& cursor);
+    Lsn find_creation();
     Trouble read_on();
     Trouble take(const wire::RecordView& record);
     Trouble take_begin(const wire::RecordView& record);
@@ -87,6 +88,7 @@ class Delivery {
     Trouble save_cursor_if_due();
     Trouble save_cursor();
     Ending leave();
+    Trouble read_rest();
     void wait_for_data();
     void release_if_empty();
     void publish(bool waiting);

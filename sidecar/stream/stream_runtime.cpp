@@ -94,8 +94,9 @@ Status StreamRuntime::note_damage(const journal::RecoveryReport& found, const st
     if (found.cut_reason.empty()) return Status::ok();
     damage_ = found.cut_reason + "; " + std::to_string(found.bytes_cut) +
               " bytes from there on were cut off";
-    log::warning("the journal's end was torn or damaged and is cut off",
-                 {{"stream", def_.name}, {"damage", damage_}});
+    // Ordinary after a crash; if something acknowledged went with it, the attachment says so.
+    log::info("the journal's end was torn and is cut off; the source sends it again",
+              {{"stream", def_.name}, {"damage", damage_}});
     return save_stream_file(options_.directory, {def_.identity, epoch_, damage_});
 }
 

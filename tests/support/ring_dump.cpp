@@ -10,7 +10,9 @@
 //     --hold N           stop reading after N records, keep the connection
 //     --lie tail|ack     after the first record write an impossible value, then wait for the end
 //     --chatter          send a packet after the handshake, then wait for the end
-//     --resize           try to shrink and to write the data segment; prints what was refused
+//     --attack           try to resize and to write the segments; prints what was refused
+//     --storm random|flip  after the first record write nonsense into the acknowledgements until
+//     the end
 //
 // Exit codes: 0 stopped by itself, 2 refused by the worker, 3 the worker left, 4 bad records.
 #include <fcntl.h>
@@ -36,6 +38,7 @@
 #include "fanout/ring/handshake.hpp"
 #include "fanout/ring/ring_reader.hpp"
 #include "fanout/wire/record_reader.hpp"
+#include "hostile_consumer.hpp"
 
 namespace {
 
@@ -43,12 +46,12 @@ using namespace fanout;
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-    std::string socket, token, lie;
+    std::string socket, token, lie, storm;
     std::uint64_t until_lsn = 0;
     double seconds = 10;
     long hold = -1;
     int version = ring::kProtocolVersion;
-    bool ack = true, quiet = false, chatter = false, resize = false;
+    bool ack = true, quiet = false, chatter = false, attack = false;
 };
 
 [[noreturn]] void die(const std::string& text) {
@@ -84,8 +87,10 @@ Options parse(int argc, char** argv) {
             options.quiet = true;
         else if (name == "--chatter")
             options.chatter = true;
-        else if (name == "--resize")
-            options.resize = true;
+        else if (name == "--attack")
+            options.attack = true;
+        else if (name == "--storm")
+            options.storm = value();
         else
             die("unknown option " + name);
     }
@@ -159,16 +164,6 @@ void map_segments(Attachment& at) {
     at.header = reinterpret_cast<const ring::DataHeader*>(base);
     at.ack = static_cast<ring::AckHeader*>(ack);
     at.data = base + ring::kHeaderBytes;
-}
-
-void try_to_tamper(const Attachment& at) {
-    const int data = at.descriptors[ring::kDataSegment];
-    std::printf("shrink %s\n", ftruncate(data, 0) != 0 ? "refused" : "ALLOWED");
-    std::printf("grow %s\n", ftruncate(data, 1L << 30) != 0 ? "refused" : "ALLOWED");
-    void* map = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, data, 0);
-    std::printf("write %s\n", map == MAP_FAILED ? "refused" : "ALLOWED");
-    std::printf("shrink ack %s\n",
-                ftruncate(at.descriptors[ring::kAckSegment], 0) != 0 ? "refused" : "ALLOWED");
 }
 
 std::int64_t now_micros() {
@@ -429,6 +424,15 @@ int walk(const Attachment& at, const Options& options) {
             taken += record.whole.size();
             if (options.hold >= 0 && dump.records >= std::uint64_t(options.hold)) break;
         }
+        if (taken > 0 && !options.storm.empty()) {
+            const auto writes = fanout::testing::storm(*at.ack, options.storm == "flip", [&] {
+                ring_bell(at.descriptors[ring::kSpaceReady]);
+                left = worker_left(at.socket);
+                return left || Clock::now() >= end;
+            });
+            std::printf("storm %" PRIu64 "\n", writes);
+            break;
+        }
         if (taken > 0 && !lied && !options.lie.empty()) {
             tell_a_lie(at, options.lie);
             lied = true;
@@ -472,7 +476,11 @@ int main(int argc, char** argv) {
     map_segments(at);
     std::printf("welcome epoch=%u capacity=%" PRIu64 " start=%" PRIu64 "\n", at.welcome.epoch,
                 at.welcome.capacity, at.welcome.start_lsn);
-    if (options.resize) try_to_tamper(at);
+    if (options.attack) {
+        auto* mapped = const_cast<ring::DataHeader*>(at.header);
+        fanout::testing::attack_segments(at.descriptors[ring::kDataSegment],
+                                         at.descriptors[ring::kAckSegment], mapped);
+    }
     if (options.chatter) (void)send(at.socket, "hi", 2, MSG_NOSIGNAL);
     return walk(at, options);
 }

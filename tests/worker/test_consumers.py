@@ -71,10 +71,36 @@ class Consumers(WorkerCase):
 
     def test_segments_cannot_be_resized_or_written(self):
         self.some_rows()
-        consumer = self.attach("--resize", "--no-ack", "--until-lsn", self.now())
+        consumer = self.attach("--attack", "--no-ack", "--until-lsn", self.now())
         self.assertEqual(consumer.end(), 0, consumer.text())
         self.assertNotIn("ALLOWED", consumer.text())
-        self.assertEqual(consumer.text().count("refused"), 4)
+        self.assertEqual(consumer.text().count("refused"), 11)
+        self.still_works()
+
+    def storm(self, kind):
+        """Acknowledgement words as fast as they can be written, while the worker has much to
+        send; the session ends loudly. Returns how many were written."""
+        consumer = self.attach("--storm", kind, "--seconds", 30)
+        self.shop.run("BEGIN; INSERT INTO t SELECT g, repeat(md5(g::text), 40) "
+                      "FROM generate_series(100, 60000) g; ROLLBACK")
+        self.shop.run("SELECT pg_logical_emit_message(true, 'app', repeat('x', 90000000))")
+        self.assertEqual(consumer.end(60), 3, consumer.text())
+        self.assertIn("farewell 08P01", consumer.text())
+        self.wait_free()
+        return sum(int(line.split()[1]) for line in consumer.lines("storm"))
+
+    def test_a_storm_of_random_acknowledgements(self):
+        self.some_rows()
+        written = sessions = 0
+        while written < 1_000_000 or sessions < 3:
+            written += self.storm("random")
+            sessions += 1
+        print(f"{written} values in {sessions} sessions")
+        self.still_works()
+
+    def test_an_acknowledgement_that_flips_while_it_is_read(self):
+        self.some_rows()
+        print(f"{self.storm('flip')} values")
         self.still_works()
 
     def test_killed_consumer_frees_the_slot_and_nothing_is_lost(self):

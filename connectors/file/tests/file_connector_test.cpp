@@ -162,7 +162,8 @@ TEST_F(FileTest, refuses_symbolic_links_directories_and_devices) {
     append(elsewhere, "");
     std::filesystem::create_symlink(elsewhere, path_);
     EXPECT_EQ(failure_of([&] { make()->open(session_of()); }).outcome, FANOUT_FATAL);
-    path_ = directory_.path();
+    path_ = directory_ / "folder";
+    std::filesystem::create_directory(path_);
     EXPECT_EQ(failure_of([&] { make()->open(session_of()); }).outcome, FANOUT_FATAL);
     path_ = directory_ / "pipe";
     ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);

@@ -31,6 +31,41 @@ TEST_F(LaneFaultsTest, AFlushThatWorkedButSaidItFailedIsNotRepeated) {
     EXPECT_EQ(commits(), (std::vector<Lsn>{0x1000, 0x2000}));
 }
 
+// Killed between the commit of create_subscription() and the lane's first start: only the catalog's
+// position is known, which lies before the commit and before the journal's first byte.
+TEST_F(LaneFaultsTest, ASubscriptionBeginsAtItsCreationThoughTheJournalBeginsLater) {
+    settings_.start_lsn = journal_->first_lsn() - 1;
+    SampleStream stream;
+    stream.transaction(0x1000, 2, true);
+    stream.begin(0x2000);
+    stream.message("pg_fanout.config", R"({"op":"add","id":7})");
+    stream.commit();
+    stream.transaction(0x3000, 1);
+    ASSERT_TRUE(append(stream).is_ok());
+    start_lane();
+    ASSERT_TRUE(delivers(1));
+    EXPECT_EQ(commits(), std::vector<Lsn>{0x3000});
+}
+
+TEST_F(LaneFaultsTest, WithoutItsCreationInTheJournalASubscriptionNeedsAResync) {
+    settings_.start_lsn = journal_->first_lsn() - 1;
+    append_transaction(0x1000, 1, true);
+    start_lane();
+    ASSERT_TRUE(reaches(LaneState::needs_resync));
+    EXPECT_TRUE(script_.durable().empty());
+}
+
+TEST_F(LaneFaultsTest, AStopReadsToTheJournalsEndSoThatTheTargetsCursorIsThere) {
+    append_transaction(0x1000, 1, true);
+    start_lane();
+    ASSERT_TRUE(delivers(1));
+    SampleStream stream;
+    stream.keepalive(0x5000);
+    ASSERT_TRUE(append(stream).is_ok());
+    stop_lane();
+    EXPECT_EQ(script_.cursor().end_lsn, 0x5000u);
+}
+
 TEST_F(LaneFaultsTest, AnExceptionIsARetry) {
     script_.fail("open", {FANOUT_RETRY, false, true});
     append_transaction(0x1000, 1, true);
