@@ -180,6 +180,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.owner = entry.def.owner;
     settings.stream_identity = stream.def.identity;
     settings.start_lsn = entry.def.start_lsn;
+    settings.source_end = stream.runtime->source_end();
     settings.create_tables = entry.def.create_tables;
     settings.options = entry.def.options;
     settings.limits = parts_.config.lane;

@@ -56,6 +56,7 @@ Delivery::Trouble Delivery::open() {
         cursor = standpoint_ ? standpoint_->flushed : stored.value().cursor;
     }
     FANOUT_FAULT_HERE("lane.opened");
+    if (auto trouble = rewound(cursor)) return trouble;
     if (go_on_from(cursor)) return std::nullopt;
     tables_.clear();
     Lsn from = resume_lsn(cursor, settings_.start_lsn);
@@ -83,6 +84,20 @@ Delivery::Trouble Delivery::open() {
     });
     outbox_.post(LaneEvent::state);
     return std::nullopt;
+}
+
+/// A target cannot have what its source has never written: then the source is an older copy, or
+/// another copy of it writes here, too.
+Delivery::Trouble Delivery::rewound(const fanout_cursor& cursor) const {
+    const Lsn known = std::max(settings_.source_end, journal_.end_lsn());
+    if (settings_.source_end == 0 || cursor.commit_lsn <= known) return std::nullopt;
+    return Ending{Ending::Kind::trouble, LaneState::failed,
+                  "source_rewound: the target has changes up to " + lsn_text(cursor.commit_lsn) +
+                      ", the source only goes up to " + lsn_text(known),
+                  "the source was restored to an earlier point, or is a copy of the one that "
+                  "writes to this target: synchronise the target anew, then drop and create the "
+                  "subscription",
+                  0};
 }
 
 /// The commit that made this subscription, if the journal has it; 0 if not. The catalog only knows

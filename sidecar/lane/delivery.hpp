@@ -67,6 +67,7 @@ class Delivery {
 
     Trouble open();
     bool go_on_from(const fanout_cursor& cursor);
+    Trouble rewound(const fanout_cursor& cursor) const;
     Lsn find_creation();
     Trouble read_on();
     Trouble take(const wire::RecordView& record);

@@ -17,7 +17,8 @@ struct LaneSettings {
     std::string name;
     std::string owner;
     std::string stream_identity;
-    Lsn start_lsn = 0;  // nothing that commits before it is delivered
+    Lsn start_lsn = 0;   // nothing that commits before it is delivered
+    Lsn source_end = 0;  // of the source's WAL when the stream was attached; 0: not known
     bool create_tables = false;
     host::OptionValues options;  // of the target
     config::LaneLimits limits;

@@ -18,6 +18,7 @@ struct AttachRequest {
     Lsn from = 0;        // how far the journal is durable; 0: it is empty
     std::string daemon;  // host:pid, for the catalog
     int stop_fd = -1;
+    std::uint64_t last_epoch = 0;  // of this state directory's last attachment; 0: none
 };
 
 struct Attachment {
@@ -25,6 +26,7 @@ struct Attachment {
     std::uint64_t epoch = 0;
     int worker_pid = 0;
     std::string socket_path, token;
+    Lsn source_end = 0;  // of the source's WAL, a moment before
 };
 
 /// retry: may pass by itself. fatal: a person has to act; the text begins with the server's own

@@ -173,8 +173,8 @@ void StreamRuntime::run() {
 }
 
 Status StreamRuntime::attach_once() {
-    auto attachment = attach(
-        {options_.conninfo, def_.name, journal_->durable_end_lsn(), options_.daemon, stop_.fd()});
+    auto attachment = attach({options_.conninfo, def_.name, journal_->durable_end_lsn(),
+                              options_.daemon, stop_.fd(), epoch_});
     if (!attachment.is_ok()) return explain_refusal(attachment.status());
     const auto& worker = attachment.value();
     if (worker.identity != def_.identity || worker.system_identifier != options_.system_identifier)
@@ -211,6 +211,7 @@ Status StreamRuntime::attach_once() {
     if (auto started = drain_->start(std::move(mapping.value()), std::move(connection.value()));
         !started.is_ok())
         return started;
+    source_end_ = worker.source_end;
     epoch_ = worker.epoch;
     log::info("stream attached", {{"stream", def_.name},
                                   {"worker_pid", worker.worker_pid},

@@ -62,6 +62,8 @@ class StreamRuntime {
 
     journal::Journal& journal() { return *journal_; }
     const std::atomic<std::uint64_t>& epoch() const { return epoch_; }
+    /// Where the source's WAL ended at the last attachment of this process; 0: there was none.
+    Lsn source_end() const { return source_end_; }
     bool was_attached() const { return epoch_ != 0; }
     const source::StreamDef& def() const { return def_; }
     StreamSnapshot snapshot() const;
@@ -98,6 +100,7 @@ class StreamRuntime {
     std::unique_ptr<drain::Drain> drain_;
     std::atomic<bool> source_leaving_{false};
     std::atomic<std::uint64_t> epoch_{0};
+    std::atomic<Lsn> source_end_{0};
     source::WakeFd stop_;
     pacing::Backoff backoff_{std::chrono::seconds(10)};
     boost::lockfree::spsc_queue<drain::SubscriptionNews, boost::lockfree::capacity<kNewsMax>> news_;

@@ -48,9 +48,8 @@ TEST_F(DescriptorTest, has_every_function) {
 }
 
 TEST_F(DescriptorTest, uses_known_capabilities_only) {
-    EXPECT_EQ(connector_.capabilities &
-                  ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES | FANOUT_CAP_CREATE_TABLES |
-                    FANOUT_CAP_NOTES),
+    EXPECT_EQ(connector_.capabilities & ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES |
+                                          FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_NOTES),
               0U);
 }
 

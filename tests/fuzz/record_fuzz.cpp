@@ -32,10 +32,25 @@ void read_fields(wire::Bytes bytes) {
     (void)state.advance(record);
 }
 
+/// Most inputs would end at their first checksum: every other one (by its last byte) is made right.
+void mend_checksums(std::vector<std::uint8_t>& input) {
+    if (input.empty() || input.back() % 2 != 0) return;
+    wire::RecordView record;
+    for (std::size_t at = 0; at < input.size(); at += record.whole.size()) {
+        const wire::Bytes rest = wire::Bytes(input).subspan(at);
+        if (wire::read_frame(rest, record) != wire::Refusal::none) return;
+        const auto checksum = wire::record_checksum(record.whole.data(), record.whole.size());
+        std::memcpy(input.data() + at + offsetof(wire::RecordHeader, checksum), &checksum,
+                    sizeof checksum);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const wire::Bytes bytes{data, size};
+    std::vector<std::uint8_t> input(data, data + size);
+    mend_checksums(input);
+    const wire::Bytes bytes(input);
     read_fields(bytes);
     drain::SpanWalk walk(3);
     journal::StreamState state;

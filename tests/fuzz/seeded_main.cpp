@@ -2,11 +2,14 @@
 //
 //   fuzz_x [seed]     the seed is printed, so that a failure can be repeated
 //   fuzz_x @file …    these inputs only
+//   fuzz_x --write-seeds DIR    the valid inputs as files, for tests/fuzz/corpus
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <string>
+#include <string_view>
 
 #include "tests/fuzz/fuzz_target.hpp"
 
@@ -45,6 +48,15 @@ void damage(FuzzInput& input, std::mt19937_64& random) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 3 && std::string_view(argv[1]) == "--write-seeds") {
+        std::size_t number = 0;
+        for (const auto& seed : fanout::testing::fuzz_seeds())
+            std::ofstream(std::string(argv[2]) + "/seed-" + std::to_string(number++),
+                          std::ios::binary)
+                .write(reinterpret_cast<const char*>(seed.data()),
+                       static_cast<std::streamsize>(seed.size()));
+        return EXIT_SUCCESS;
+    }
     if (argc > 1 && argv[1][0] == '@') {
         for (int i = 1; i < argc; ++i) {
             std::ifstream in(argv[i] + 1, std::ios::binary);

@@ -118,8 +118,10 @@ TEST_F(FaultTest, a_failed_fsync_never_moves_the_cursor) {
     kit::write_one(*file, 1, row_.insert());
     file->flush(cursor_of(1));
     kit::write_one(*file, 2, row_.insert());
+    const int syncs = FaultySystem::data_syncs;
     FaultySystem::arm(Fault::error, 1, EIO);  // the lines are written, then fdatasync fails
     EXPECT_EQ(kit::failure_of([&] { file->flush(cursor_of(2)); }).outcome, FANOUT_RETRY);
+    EXPECT_EQ(FaultySystem::data_syncs, syncs + 1) << "the checkpoint counts lines not on disk";
     FaultySystem::disarm();
     file->close();
     EXPECT_EQ(file->open(session_of()).commit_lsn, cursor_of(1).commit_lsn);

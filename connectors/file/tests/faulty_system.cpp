@@ -49,6 +49,7 @@ int fsync(int file) {
 }
 
 int fdatasync(int file) {
+    ++FaultySystem::data_syncs;
     return call(SYS_fdatasync, file);
 }
 

@@ -11,6 +11,7 @@ struct FaultySystem {
     static inline std::atomic<Fault> fault = Fault::none;
     static inline std::atomic<int> error = 0;
     static inline std::atomic<int> calls_left = 0;  // before the fault
+    static inline std::atomic<int> data_syncs = 0;  // of all files, ever
 
     static void arm(Fault what, int after_calls, int error_number = 0) {
         error = error_number;

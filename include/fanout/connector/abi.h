@@ -253,9 +253,9 @@ typedef struct fanout_connector {
     fanout_outcome (*test)(void* self, fanout_error* error);
 
     /* The progress of copying tables. A note is a small text under a name; it becomes durable with
-     * the next flush, in the same atomic step. `text` NULL: the note goes. With FANOUT_CAP_NOTES. */
-    fanout_outcome (*put_note)(void* self, const char* name, const char* text,
-                               fanout_error* error);
+     * the next flush, in the same atomic step. `text` NULL: the note goes. With FANOUT_CAP_NOTES.
+     */
+    fanout_outcome (*put_note)(void* self, const char* name, const char* text, fanout_error* error);
     /* After open: every note that is kept under the session's subscription and stream. */
     fanout_outcome (*read_notes)(void* self, fanout_note_reader reader, void* context,
                                  fanout_error* error);
