@@ -41,6 +41,8 @@ void Reconciler::apply(const source::SourceConfig& config, const MayRead& may_re
     for (const auto& def : config.subscriptions) {
         present.insert(def.id);
         apply_subscription(def, may_read);
+        const auto copies = config.copies.find(def.id);
+        if (copies != config.copies.end()) apply_copies(subscriptions_.at(def.id), copies->second);
     }
     std::vector<std::uint32_t> gone;
     for (const auto& [id, entry] : subscriptions_)
@@ -123,6 +125,12 @@ void Reconciler::apply_subscription(const source::SubscriptionDef& def, const Ma
     }
 }
 
+void Reconciler::apply_copies(SubscriptionEntry& entry, const backfill::Plan& plan) {
+    if (entry.copies == plan) return;
+    entry.copies = plan;
+    if (entry.lane) entry.lane->set_plan(plan);
+}
+
 void Reconciler::drop_subscription(std::uint32_t id) {
     auto& entry = subscriptions_.at(id);
     stop_lane(entry);
@@ -182,6 +190,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.start_lsn = entry.def.start_lsn;
     settings.source_end = stream.runtime->source_end();
     settings.create_tables = entry.def.create_tables;
+    settings.source = parts_.config.source;
     settings.options = entry.def.options;
     settings.limits = parts_.config.lane;
     settings.permitted_until = permitted_[entry.def.id];
@@ -200,6 +209,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
         parts_.state.cursors(), [doorbell = parts_.doorbell](lane::LaneEvent event) {
             doorbell(event != lane::LaneEvent::progress);
         });
+    entry.lane->set_plan(entry.copies);
     entry.lane->start();
     log::info("lane started", {{"subscription", entry.def.name},
                                {"target", entry.def.target},

@@ -36,6 +36,7 @@ class Reconciler {
   public:
     struct SubscriptionEntry {
         source::SubscriptionDef def;
+        backfill::Plan copies;
         std::unique_ptr<lane::Lane> lane;  // null while it rests
         lane::LaneSnapshot resting;        // what to report then
         bool report_due = true;
@@ -78,6 +79,7 @@ class Reconciler {
     void open_stream(StreamEntry& entry);
     void close_stream(std::uint32_t id);
     void apply_subscription(const source::SubscriptionDef& def, const MayRead& may_read);
+    void apply_copies(SubscriptionEntry& entry, const backfill::Plan& plan);
     void drop_subscription(std::uint32_t id);
     void start_lane(SubscriptionEntry& entry);
     void stop_lane(SubscriptionEntry& entry);

@@ -46,6 +46,35 @@ json tables_of(const lane::LaneSnapshot& snapshot) {
     return tables;
 }
 
+json time_or_null(std::chrono::system_clock::time_point at) {
+    return error_time(at);
+}
+
+json estimate(double number) {
+    return number < 0 ? json(nullptr) : json(static_cast<std::uint64_t>(number));
+}
+
+json copy_json(const backfill::Report& r) {
+    return {{"table", r.request.table},
+            {"schema", r.request.schema},
+            {"name", r.request.name},
+            {"generation", r.request.generation},
+            {"state", r.state},
+            {"mode", r.mode},
+            {"rows", r.rows},
+            {"bytes", r.bytes},
+            {"rows_estimate", estimate(r.rows_estimate)},
+            {"bytes_estimate", estimate(r.bytes_estimate)},
+            {"chunks", r.chunks},
+            {"retries", r.retries},
+            {"started_at", time_or_null(r.started_at)},
+            {"finished_at", time_or_null(r.finished_at)},
+            {"snapshot_held_seconds",
+             r.snapshot_held_seconds < 0 ? json(nullptr) : json(r.snapshot_held_seconds)},
+            {"detail", text_or_null(r.detail)},
+            {"last_error", text_or_null(r.last_error)}};
+}
+
 json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {
     json out{{"id", id},
              {"state", lane::state_name(s.state)},
@@ -138,6 +167,20 @@ stream::StreamSnapshot Reporter::stream_of(const Reconciler::SubscriptionEntry& 
     return {};
 }
 
+/// Those that differ from what was told last.
+json Reporter::changed_copies(std::uint32_t subscription, const lane::LaneSnapshot& view) {
+    json changed = json::array();
+    for (const auto& report : view.backfills) {
+        auto entry = copy_json(report);
+        std::string text = entry.dump(-1, ' ', false, json::error_handler_t::replace);
+        auto& told = copies_told_[{subscription, report.request.table}];
+        if (told == text && !everything_) continue;
+        told = std::move(text);
+        changed.push_back(std::move(entry));
+    }
+    return changed;
+}
+
 /// Empty if there is nothing to tell.
 std::string Reporter::build() {
     json report{{"daemon", daemon_}};
@@ -148,7 +191,10 @@ std::string Reporter::build() {
         if (!everything_ && !news && !entry.report_due) continue;
         entry.report_due = false;
         if (entry.def.restored) continue;  // the catalog itself says so
-        subscriptions.push_back(subscription_json(id, outside_view(entry, stream_of(entry))));
+        const auto view = outside_view(entry, stream_of(entry));
+        subscriptions.push_back(subscription_json(id, view));
+        if (auto copies = changed_copies(id, view); !copies.empty())
+            subscriptions.back()["backfills"] = std::move(copies);
     }
     for (const auto& [id, entry] : reconciler_.streams()) {
         auto& seen = streams_seen_[id];

@@ -7,7 +7,9 @@
 
 #include <chrono>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 
 #include "sidecar/control/reconciler.hpp"
 #include "sidecar/source/source_connection.hpp"
@@ -43,11 +45,13 @@ class Reporter {
 
     std::string build();
     void look_at_streams();
+    nlohmann::json changed_copies(std::uint32_t subscription, const lane::LaneSnapshot& view);
     stream::StreamSnapshot stream_of(const Reconciler::SubscriptionEntry& entry) const;
 
     Reconciler& reconciler_;
     const std::string daemon_, connectors_json_;
     std::map<std::uint32_t, SeenStream> streams_seen_;
+    std::map<std::pair<std::uint32_t, Oid32>, std::string> copies_told_;
     Clock::time_point due_at_ = Clock::time_point::max();
     bool everything_ = true;
     bool connectors_due_ = true;

@@ -39,7 +39,9 @@ Journal::Journal(std::filesystem::path directory, SourceIdentity identity, Journ
       files_(std::move(files)),
       catalog_(std::make_unique<SegmentCatalog>()),
       doorbell_(std::make_unique<Doorbell>()),
-      retention_(options_) {}
+      retention_(options_) {
+    bytes_max_ = options_.bytes_max;
+}
 
 Journal::~Journal() = default;
 
@@ -125,6 +127,11 @@ Lsn Journal::durable_end_lsn() const {
 std::uint64_t Journal::bytes() const {
     return catalog_->bytes();
 }
+bool Journal::near_limit() const {
+    const std::uint64_t bytes_max = bytes_max_;
+    return bytes_max != 0 && catalog_->bytes() / 4 >= bytes_max / 5;
+}
+
 std::uint64_t Journal::appended_bytes_total() const {
     return catalog_->appended.load(std::memory_order_acquire);
 }
@@ -173,6 +180,7 @@ void Journal::forget(SubscriptionId subscription) {
 void Journal::set_limits(const JournalOptions& options) {
     const auto limits = usable(options);
     retention_.set_limits(limits);
+    bytes_max_ = limits.bytes_max;
     writer_->set_segment_bytes(limits.segment_bytes);
 }
 

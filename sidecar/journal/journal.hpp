@@ -126,6 +126,8 @@ class Journal {
     /// The limits of `options` from now on, and the segment size that goes with them; the rest of
     /// `options` is not looked at.
     void set_limits(const JournalOptions& options);
+    /// Four fifths of bytes_max are used: nothing should add to it that can wait.
+    bool near_limit() const;
 
     /// Removes segments that nobody wants; over the limit with action needs_resync also those that
     /// only laggards want, and forgets the laggards.
@@ -143,6 +145,7 @@ class Journal {
     std::filesystem::path directory_;
     SourceIdentity identity_;
     JournalOptions options_;
+    std::atomic<std::uint64_t> bytes_max_{0};
     std::shared_ptr<Files> files_;
     std::unique_ptr<SegmentCatalog> catalog_;
     std::unique_ptr<Doorbell> doorbell_;

@@ -47,6 +47,7 @@ Result<StoredCursor> CursorStore::load() const {
         stored.rows_delivered = json.at("rows_delivered").get<std::uint64_t>();
         stored.rows_filtered = json.at("rows_filtered").get<std::uint64_t>();
         stored.transactions = json.at("transactions").get<std::uint64_t>();
+        stored.notes = json.value("notes", stored.notes);
         return stored;
     } catch (const std::exception& e) {
         return Status::corruption("the cursor file " + path_ + " is damaged (" + e.what() +
@@ -56,15 +57,16 @@ Result<StoredCursor> CursorStore::load() const {
 }
 
 Status CursorStore::save(const StoredCursor& stored) const {
-    const ordered_json json{{"stream_identity", stream_identity_},
-                            {"start_lsn", lsn_text(stored.start_lsn)},
-                            {"commit_lsn", lsn_text(stored.cursor.commit_lsn)},
-                            {"end_lsn", lsn_text(stored.cursor.end_lsn)},
-                            {"commit_time", stored.cursor.commit_time},
-                            {"rows_read", stored.rows_read},
-                            {"rows_delivered", stored.rows_delivered},
-                            {"rows_filtered", stored.rows_filtered},
-                            {"transactions", stored.transactions}};
+    ordered_json json{{"stream_identity", stream_identity_},
+                      {"start_lsn", lsn_text(stored.start_lsn)},
+                      {"commit_lsn", lsn_text(stored.cursor.commit_lsn)},
+                      {"end_lsn", lsn_text(stored.cursor.end_lsn)},
+                      {"commit_time", stored.cursor.commit_time},
+                      {"rows_read", stored.rows_read},
+                      {"rows_delivered", stored.rows_delivered},
+                      {"rows_filtered", stored.rows_filtered},
+                      {"transactions", stored.transactions}};
+    if (!stored.notes.empty()) json["notes"] = stored.notes;
     return state::replace_file(path_, json.dump() + "\n");
 }
 

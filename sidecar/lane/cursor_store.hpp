@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "fanout/base/ids.hpp"
@@ -21,6 +22,7 @@ struct StoredCursor {
     std::uint64_t rows_delivered = 0;
     std::uint64_t rows_filtered = 0;
     std::uint64_t transactions = 0;
+    std::map<std::string, std::string> notes;  // of copies, for a target that keeps none
 };
 
 class CursorStore {

@@ -34,7 +34,8 @@ Delivery::Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector)
       stop_requested_(parts.stop_requested),
       epoch_(parts.epoch),
       standpoint_(parts.standpoint),
-      connector_(connector) {}
+      connector_(connector),
+      plan_(parts.plan) {}
 
 Ending Delivery::run() {
     if (auto trouble = open()) return *trouble;
@@ -49,12 +50,16 @@ Delivery::Trouble Delivery::open() {
     fanout_cursor cursor{};
     if (auto outcome = connector_.open(session, cursor); !outcome.ok())
         return failed_call("open", outcome);
-    if (!connector_.keeps_cursor()) {
+    std::map<std::string, std::string> notes;
+    if (!connector_.keeps_cursor() || !connector_.keeps_notes()) {
         auto stored = cursors_.load();
         if (!stored.is_ok())
             return Ending{Ending::Kind::trouble, LaneState::failed, stored.status().text(), "", 0};
-        cursor = standpoint_ ? standpoint_->flushed : stored.value().cursor;
+        if (!connector_.keeps_cursor())
+            cursor = standpoint_ ? standpoint_->flushed : stored.value().cursor;
+        notes = stored.value().notes;
     }
+    if (auto trouble = find_notes(notes)) return trouble;
     FANOUT_FAULT_HERE("lane.opened");
     if (auto trouble = rewound(cursor)) return trouble;
     if (go_on_from(cursor)) return std::nullopt;
@@ -134,9 +139,11 @@ Delivery::Trouble Delivery::read_on() {
     switch (reader_.next(record)) {
         case journal::ReadOutcome::record:
             if (auto trouble = take(record)) return trouble;
+            if (auto trouble = serve_copies()) return trouble;
             return over_limits() ? relieve() : std::nullopt;
         case journal::ReadOutcome::at_end:
             if (auto trouble = settle()) return trouble;
+            if (auto trouble = serve_copies()) return trouble;
             wait_for_data();
             return save_cursor_if_due();
         case journal::ReadOutcome::trimmed:
@@ -163,6 +170,10 @@ bool Delivery::over_limits() const {
 Delivery::Trouble Delivery::relieve() {
     if (auto trouble = deliver()) return trouble;
     if (!over_limits() || !batch_.in_transaction()) return std::nullopt;
+    // Nothing may land between the parts of a transaction.
+    if (copier_ && !batch_.open_part_written())
+        while (const auto window = copier_->any_open())
+            if (auto trouble = land_window(*window)) return trouble;
     if (auto trouble = write(batch_.open_batch())) return trouble;
     FANOUT_FAULT_HERE("lane.part_written");
     batch_.release_open_part();
@@ -207,6 +218,7 @@ Delivery::Trouble Delivery::write(const fanout_batch& batch) {
 
 /// Everything written becomes durable; the cursor is the last complete transaction's.
 Delivery::Trouble Delivery::flush() {
+    if (auto trouble = put_notes()) return trouble;
     if (auto outcome = connector_.flush(passed_); !outcome.ok())
         return failed_call("flush", outcome);
     FANOUT_FAULT_HERE("lane.flushed");
@@ -273,7 +285,10 @@ Delivery::Trouble Delivery::save_cursor() {
     FANOUT_FAULT_HERE("lane.cursor_unsaved");
     const auto saved =
         cursors_.save({settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_,
-                       board.rows_delivered, board.rows_filtered, board.transactions});
+                       board.rows_delivered, board.rows_filtered, board.transactions,
+                       connector_.keeps_cursor() && connector_.keeps_notes()
+                           ? std::map<std::string, std::string>{}
+                           : notes_});
     saved_at_ = std::chrono::steady_clock::now();
     FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {
@@ -323,7 +338,7 @@ void Delivery::wait_for_data() {
 }
 
 void Delivery::release_if_empty() {
-    if (!batch_.empty()) return;
+    if (!batch_.empty() || record_in_use_) return;
     reader_.release();
     tables_.forget_replaced();
 }

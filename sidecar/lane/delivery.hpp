@@ -7,16 +7,20 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "fanout/base/ids.hpp"
+#include "sidecar/backfill/copier.hpp"
 #include "sidecar/host/connector_guard.hpp"
 #include "sidecar/journal/journal.hpp"
 #include "sidecar/lane/batch_builder.hpp"
 #include "sidecar/lane/cursor_store.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
+#include "sidecar/lane/plan_box.hpp"
 #include "sidecar/lane/table_cache.hpp"
 
 namespace fanout::lane {
@@ -47,6 +51,7 @@ struct DeliveryParts {
     const CursorStore& cursors;
     TableCache& tables;
     LaneOutbox& outbox;
+    const PlanBox& plan;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -80,6 +85,21 @@ class Delivery {
     Trouble take_message(const wire::RecordView& record);
     Trouble take_keepalive(const wire::RecordView& record);
 
+    std::uint64_t take_row_of_copy(fanout_change& change, std::uint64_t bytes);
+    void add_row(const fanout_change& change, std::uint64_t bytes);
+    std::uint64_t judge_truncate(fanout_change& change);
+    Trouble land_before_this(std::uint64_t window);
+
+    Trouble find_notes(const std::map<std::string, std::string>& stored);
+    void take_plan();
+    Trouble serve_copies();
+    Trouble prepare_copies();
+    Trouble land_window(std::uint64_t window);
+    Trouble land(const backfill::Landing& landing);
+    Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);
+    Trouble write_alone(const fanout_change* changes, std::size_t count, bool begins, bool ends);
+    Trouble put_notes();
+
     bool over_limits() const;
     Trouble relieve();
     Trouble deliver();
@@ -108,6 +128,7 @@ class Delivery {
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;
     host::ConnectorGuard& connector_;
+    const PlanBox& plan_;
 
     BatchBuilder batch_;
     fanout_cursor passed_{};   // complete transactions and keepalives that were read
@@ -121,9 +142,15 @@ class Delivery {
     std::uint64_t rows_in_hand_ = 0;  // read, not flushed
     std::uint64_t rows_written_ = 0;  // of those, at the connector
     std::uint64_t transactions_written_ = 0;
-    bool waiting_ = false;  // for the journal to grow
+    std::map<std::string, std::string> notes_;  // progress of copies, as it was put last
+    std::uint64_t plan_version_ = 0;
+    bool record_in_use_ = false;  // the one that take() works on has to stay
+    std::uint32_t open_xid_ = 0;
+    std::uint64_t copied_rows_ = 0;  // ordinals of their positions
+    bool waiting_ = false;           // for the journal to grow
     bool progressed_ = false;
     std::chrono::steady_clock::time_point saved_at_{};
+    std::unique_ptr<backfill::Copier> copier_;  // null: nothing was ever to be copied
 };
 
 }  // namespace fanout::lane

@@ -69,6 +69,7 @@ Delivery::Trouble Delivery::take_begin(const wire::RecordView& record) {
     open_commit_lsn_ = record.header.lsn;
     open_end_lsn_ = body.end_lsn;
     open_commit_time_ = body.commit_time;
+    open_xid_ = body.xid;
     batch_.begin(open_commit_lsn_, body.end_lsn, body.commit_time, body.xid);
     return std::nullopt;
 }
@@ -96,6 +97,7 @@ Delivery::Trouble Delivery::take_abort() {
 Delivery::Trouble Delivery::take_relation(const wire::RecordView& record) {
     auto table = tables_.take(record);
     if (!table.is_ok()) return unreadable(table.status());
+    if (copier_ && is_wanted(*table.value())) copier_->met(table.value()->table);
     if (batch_.in_transaction()) return denied(*table.value());
     return std::nullopt;
 }
@@ -140,20 +142,36 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
     if (auto trouble = denied(*table)) return trouble;
     if (!is_wanted(*table)) return std::nullopt;
     fanout_change change;
-    if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
-        return unreadable(decoded);
-    batch_.add(change, record.whole.size());
-    ++rows_in_hand_;
+    std::uint64_t window = 0;  // that has to land first
+    do {
+        if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
+            return unreadable(decoded);
+        window = 0;
+        if (copier_ && !copier_->idle()) {
+            window = take_row_of_copy(change, record.whole.size());
+        } else {
+            add_row(change, record.whole.size());
+        }
+        if (window != 0)
+            if (auto trouble = land_before_this(window)) return trouble;
+    } while (window != 0);
     return std::nullopt;
 }
 
 Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
     fanout_change change;
     const CachedTable* denied_table = nullptr;
-    auto decoded = decode_truncate(record, tables_, batch_.arena(), change, &denied_table);
-    if (!decoded.is_ok()) return unreadable(decoded);
-    if (denied_table != nullptr)
-        if (auto trouble = denied(*denied_table)) return trouble;
+    std::uint64_t window = 0;  // that has to land first
+    do {
+        auto decoded = decode_truncate(record, tables_, batch_.arena(), change, &denied_table);
+        if (!decoded.is_ok()) return unreadable(decoded);
+        if (denied_table != nullptr)
+            if (auto trouble = denied(*denied_table)) return trouble;
+        window = 0;
+        if (copier_ && !copier_->idle()) window = judge_truncate(change);
+        if (window != 0)
+            if (auto trouble = land_before_this(window)) return trouble;
+    } while (window != 0);
     if (change.table_count != 0) batch_.add(change, record.whole.size());
     return std::nullopt;
 }

@@ -49,6 +49,11 @@ void Lane::start() {
     thread_ = std::thread([this] { run(); });
 }
 
+void Lane::set_plan(const backfill::Plan& plan) {
+    plan_.put(plan);
+    reader_->interrupt();
+}
+
 void Lane::request_stop() {
     stop_requested_ = true;
     reader_->interrupt();
@@ -104,8 +109,8 @@ Ending Lane::attempt(bool& progressed) {
         const std::lock_guard lock(mutex_);
         connected_ = &connector;
     }
-    Delivery delivery({settings_, journal_, *reader_, cursors_, tables_, outbox_, stop_requested_,
-                       epoch_.load(), std::exchange(standpoint_, std::nullopt)},
+    Delivery delivery({settings_, journal_, *reader_, cursors_, tables_, outbox_, plan_,
+                       stop_requested_, epoch_.load(), std::exchange(standpoint_, std::nullopt)},
                       connector);
     Ending ending = delivery.run();
     if (ending.kind == Ending::Kind::reopen) standpoint_ = delivery.standpoint();

@@ -22,6 +22,7 @@
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
+#include "sidecar/lane/plan_box.hpp"
 #include "sidecar/pacing/backoff.hpp"
 
 namespace fanout::lane {
@@ -45,6 +46,9 @@ class Lane {
     /// connector until the thread has ended.
     void stop(std::chrono::milliseconds grace);
 
+    /// What is to be copied, from now on. Before start() too.
+    void set_plan(const backfill::Plan& plan);
+
     LaneOutbox& outbox() { return outbox_; }
     const LaneSettings& settings() const { return settings_; }
     /// The table the lane was denied, 0 if none.
@@ -62,6 +66,7 @@ class Lane {
     const std::atomic<std::uint64_t>& epoch_;
     const CursorStore cursors_;
     LaneOutbox outbox_;
+    PlanBox plan_;
     TableCache tables_;
     pacing::Backoff backoff_{kRetryPauseMax};
     std::unique_ptr<journal::JournalReader> reader_;

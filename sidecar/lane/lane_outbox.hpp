@@ -15,6 +15,7 @@
 
 #include "fanout/base/ids.hpp"
 #include "fanout/connector/abi.h"
+#include "sidecar/backfill/request.hpp"
 #include "sidecar/lane/retry_policy.hpp"
 #include "sidecar/lane/table_cache.hpp"
 
@@ -31,6 +32,7 @@ struct LaneSnapshot {
     std::string last_error, last_error_hint;  // kept after recovery, with its time
     std::chrono::system_clock::time_point last_error_at{};
     std::vector<TableCount> tables;
+    std::vector<backfill::Report> backfills;
 };
 
 enum class LaneEvent : std::uint8_t {

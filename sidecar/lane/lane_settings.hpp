@@ -20,6 +20,7 @@ struct LaneSettings {
     Lsn start_lsn = 0;   // nothing that commits before it is delivered
     Lsn source_end = 0;  // of the source's WAL when the stream was attached; 0: not known
     bool create_tables = false;
+    std::string source;          // connection string, for copies; empty: nothing is copied
     host::OptionValues options;  // of the target
     config::LaneLimits limits;
     /// Tables whose records in the journal name the owner as denied, but which it may read by now:

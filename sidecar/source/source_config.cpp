@@ -71,6 +71,47 @@ SubscriptionDef subscription_of(const json& object) {
     return subscription;
 }
 
+std::uint64_t number_of(const json& object, const char* name, std::uint64_t otherwise) {
+    const auto found = object.find(name);
+    return found == object.end() || !found->is_number() ? otherwise : found->get<std::uint64_t>();
+}
+
+backfill::OnNonempty on_nonempty_of(const json& object) {
+    const std::string text = object.value("on_nonempty", "error");
+    if (text == "truncate") return backfill::OnNonempty::truncate;
+    return text == "upsert" ? backfill::OnNonempty::upsert : backfill::OnNonempty::error;
+}
+
+backfill::Plan copies_of(const json& subscription) {
+    backfill::Plan plan;
+    auto& options = plan.options;
+    options.backfill = flag_of(subscription, "backfill");
+    if (const auto given = subscription.find("backfill_options");
+        given != subscription.end() && given->is_object()) {
+        options.workers = static_cast<unsigned>(number_of(*given, "workers", options.workers));
+        options.rows_per_second = number_of(*given, "rows_per_second", 0);
+        options.bytes_per_second = number_of(*given, "bytes_per_second", 0);
+        options.chunk_bytes = number_of(*given, "chunk_bytes", options.chunk_bytes);
+        options.on_nonempty = on_nonempty_of(*given);
+    }
+    const auto list = subscription.find("backfills");
+    if (list == subscription.end() || !list->is_array()) return plan;
+    for (const auto& entry : *list) {
+        backfill::Request request;
+        request.table = entry.at("table").get<Oid32>();
+        request.schema = entry.at("schema").get<std::string>();
+        request.name = entry.at("name").get<std::string>();
+        request.generation = entry.at("generation").get<std::uint32_t>();
+        if (entry.contains("predicate") && entry.at("predicate").is_string())
+            request.predicate = entry.at("predicate").get<std::string>();
+        request.on_nonempty = on_nonempty_of(entry);
+        request.paused = flag_of(entry, "paused");
+        request.cancelled = flag_of(entry, "cancelled");
+        plan.requests.push_back(std::move(request));
+    }
+    return plan;
+}
+
 /// An identifier may come as text or, by jsonb's habit, as a number.
 std::string text_of(const json& value) {
     return value.is_string() ? value.get<std::string>() : value.dump();
@@ -87,8 +128,10 @@ Result<SourceConfig> parse_source_config(const std::string& text) {
         config.database = object.at("database").get<std::string>();
         for (const auto& stream : object.at("streams"))
             config.streams.push_back(stream_of(stream));
-        for (const auto& subscription : object.at("subscriptions"))
+        for (const auto& subscription : object.at("subscriptions")) {
             config.subscriptions.push_back(subscription_of(subscription));
+            config.copies[config.subscriptions.back().id] = copies_of(subscription);
+        }
         return config;
     } catch (const std::exception& e) {
         return Status::fatal(

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/base/status.hpp"
+#include "sidecar/backfill/request.hpp"
 #include "sidecar/host/option_check.hpp"
 
 namespace fanout::source {
@@ -39,6 +41,9 @@ struct SourceConfig {
     std::string database;
     std::vector<StreamDef> streams;
     std::vector<SubscriptionDef> subscriptions;
+    /// What is to be copied, by subscription. Apart from its definition: a change of it is for the
+    /// running lane.
+    std::map<std::uint32_t, backfill::Plan> copies;
 };
 
 /// Refuses what is not of the agreed shape, naming the member.

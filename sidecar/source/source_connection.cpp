@@ -118,7 +118,7 @@ QueryResult SourceConnection::result_of(pg_result* result) {
 
 QueryResult SourceConnection::query(const std::string& sql,
                                     const std::vector<std::optional<std::string>>& parameters,
-                                    std::chrono::milliseconds timeout) {
+                                    std::chrono::milliseconds timeout, bool binary) {
     auto* connection = connection_.get();
     std::vector<const char*> values;
     for (const auto& parameter : parameters)
@@ -126,7 +126,7 @@ QueryResult SourceConnection::query(const std::string& sql,
     const auto deadline = Clock::now() + timeout;
     QueryResult out;
     if (PQsendQueryParams(connection, sql.c_str(), static_cast<int>(values.size()), nullptr,
-                          values.data(), nullptr, nullptr, 0) == 0) {
+                          values.data(), nullptr, nullptr, binary ? 1 : 0) == 0) {
         out.error = lost("the connection to the source is gone");
         return out;
     }
@@ -146,6 +146,61 @@ QueryResult SourceConnection::query(const std::string& sql,
         if (out.ok()) out = result_of(result);
         PQclear(result);
     }
+}
+
+void SourceConnection::Freer::operator()(char* data) const {
+    PQfreemem(data);
+}
+
+std::optional<SqlError> SourceConnection::start_copy(const std::string& sql,
+                                                     std::chrono::milliseconds timeout) {
+    auto* connection = connection_.get();
+    const auto deadline = Clock::now() + timeout;
+    if (PQsendQuery(connection, sql.c_str()) == 0) return lost("the source is gone");
+    while (PQisBusy(connection) != 0) {
+        if (!wait_for(POLLIN, deadline)) return SqlError{"", "the source did not answer", "", ""};
+        if (PQconsumeInput(connection) == 0) return lost("the connection to the source is gone");
+    }
+    PGresult* result = PQgetResult(connection);
+    const auto status = PQresultStatus(result);
+    auto error = result_of(result).error;
+    PQclear(result);
+    if (status == PGRES_COPY_OUT) return std::nullopt;
+    while (PGresult* rest = PQgetResult(connection))
+        PQclear(rest);
+    return error ? error : SqlError{"", "the source did not begin to copy", "", ""};
+}
+
+SourceConnection::CopyStep SourceConnection::next_copy_data(std::string_view& data,
+                                                            std::chrono::milliseconds timeout) {
+    auto* connection = connection_.get();
+    for (;;) {
+        char* buffer = nullptr;
+        const int size = PQgetCopyData(connection, &buffer, 1);
+        copy_data_.reset(buffer);
+        if (size > 0) {
+            data = {buffer, static_cast<std::size_t>(size)};
+            return CopyStep::data;
+        }
+        if (size < 0) break;
+        if (!wait_for(POLLIN, Clock::now() + timeout)) {
+            copy_error_ = {"", "the source did not answer in time", "", ""};
+            return CopyStep::failed;
+        }
+        if (PQconsumeInput(connection) == 0) break;
+    }
+    std::optional<SqlError> error;
+    bool complete = false;
+    while (PGresult* result = PQgetResult(connection)) {
+        auto outcome = result_of(result);
+        complete = complete || outcome.ok();
+        if (!outcome.ok()) error = outcome.error;
+        PQclear(result);
+        if (PQstatus(connection) != CONNECTION_OK) break;
+    }
+    if (complete && !error) return CopyStep::end;
+    copy_error_ = error ? *error : lost("the connection to the source is gone");
+    return CopyStep::failed;
 }
 
 bool SourceConnection::refuses_sessions(const std::string& conninfo) {

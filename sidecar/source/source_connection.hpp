@@ -6,9 +6,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fanout/base/status.hpp"
@@ -43,7 +45,16 @@ class SourceConnection {
     /// One statement; parameters as text, nothing = NULL.
     QueryResult query(const std::string& sql,
                       const std::vector<std::optional<std::string>>& parameters = {},
-                      std::chrono::milliseconds timeout = std::chrono::seconds(30));
+                      std::chrono::milliseconds timeout = std::chrono::seconds(30),
+                      bool binary = false);
+
+    /// Begins `COPY … TO STDOUT`; then next_copy_data() until it is over.
+    std::optional<SqlError> start_copy(const std::string& sql, std::chrono::milliseconds timeout);
+    enum class CopyStep : std::uint8_t { data, end, failed };
+    /// Valid until the next call. After `failed` the connection is of no use.
+    CopyStep next_copy_data(std::string_view& data, std::chrono::milliseconds timeout);
+    /// Why next_copy_data() failed.
+    const SqlError& copy_error() const { return copy_error_; }
 
     /// True if the server takes no new sessions: it is shutting down and waits for the ones it has
     /// (smart shutdown), this one among them. Nothing else tells a session that.
@@ -68,7 +79,12 @@ class SourceConnection {
     SqlError lost(const std::string& why) const;
     static QueryResult result_of(pg_result* result);
 
+    struct Freer {
+        void operator()(char* data) const;
+    };
     std::unique_ptr<pg_conn, Closer> connection_;
+    std::unique_ptr<char, Freer> copy_data_;
+    SqlError copy_error_;
     int stop_;
 };
 

@@ -78,6 +78,8 @@ class Replay:
             raise ReplayError("an insert has no unchanged columns")
         rows[key] = event["after"]
 
+    _read = _insert  # a copied row; nothing of it is there unless the copy is lenient
+
     def _update(self, event, table):
         rows = self.tables.setdefault(table, {})
         old = rows.pop(self._find(rows, event))

@@ -1,0 +1,175 @@
+// Fixed types are turned from network order field by field; numeric gets its short or long header
+// back; payloads and text stay as they are.
+#include "sidecar/backfill/copy_row.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace fanout::backfill {
+namespace {
+
+constexpr std::size_t kBlockBytes = 256 * 1024;
+constexpr std::string_view kSignature{"PGCOPY\n\377\r\n\0", 11};
+constexpr std::size_t kHeaderBytes = 19;
+
+std::uint16_t load16(const char* at) {
+    std::uint16_t value;
+    std::memcpy(&value, at, sizeof value);
+    return __builtin_bswap16(value);
+}
+
+std::uint32_t load32(const char* at) {
+    std::uint32_t value;
+    std::memcpy(&value, at, sizeof value);
+    return __builtin_bswap32(value);
+}
+
+void reverse(const char* from, std::uint8_t* to, std::size_t width) {
+    std::reverse_copy(from, from + width, to);
+}
+
+/// What is sent as several numbers: timetz 8 4, interval 8 4 4, point 8 8. The rest is one number,
+/// or bytes that keep their order.
+void copy_fixed(std::uint32_t type, const char* from, std::uint8_t* to, std::size_t width) {
+    switch (type) {
+        case 2950:  // uuid
+        case 829:   // macaddr
+        case 774:   // macaddr8
+            std::memcpy(to, from, width);
+            return;
+        case 1266:
+            reverse(from, to, 8);
+            reverse(from + 8, to + 8, 4);
+            return;
+        case 1186:
+            reverse(from, to, 8);
+            reverse(from + 8, to + 8, 4);
+            reverse(from + 12, to + 12, 4);
+            return;
+        case 600:
+            reverse(from, to, 8);
+            reverse(from + 8, to + 8, 8);
+            return;
+        default:
+            reverse(from, to, width);
+    }
+}
+
+constexpr std::uint16_t kSendNegative = 0x4000, kSendSpecial = 0xC000;
+constexpr std::uint16_t kShort = 0x8000, kShortNegative = 0x2000;
+constexpr int kShortWeightMax = 63, kShortWeightMin = -64, kShortScaleMax = 63;
+
+/// Size of the stored form, 0 if `field` is no numeric. `to` has room for field.size() bytes.
+std::size_t numeric_stored(std::string_view field, std::uint8_t* to) {
+    if (field.size() < 8) return 0;
+    const std::uint16_t count = load16(field.data()), sign = load16(field.data() + 4),
+                        scale = load16(field.data() + 6);
+    const auto weight = static_cast<std::int16_t>(load16(field.data() + 2));
+    if (field.size() != 8 + std::size_t{count} * 2) return 0;
+    if ((sign & kSendSpecial) == kSendSpecial) {
+        std::memcpy(to, &sign, sizeof sign);
+        return sizeof sign;
+    }
+    std::size_t size = 0;
+    if (scale <= kShortScaleMax && weight <= kShortWeightMax && weight >= kShortWeightMin) {
+        const auto header =
+            static_cast<std::uint16_t>(kShort | (sign == kSendNegative ? kShortNegative : 0) |
+                                       (scale << 7) | (weight < 0 ? 0x40 : 0) | (weight & 0x3F));
+        std::memcpy(to, &header, sizeof header);
+        size = sizeof header;
+    } else {
+        const auto header = static_cast<std::uint16_t>(sign | scale);
+        std::memcpy(to, &header, sizeof header);
+        std::memcpy(to + 2, &weight, sizeof weight);
+        size = 4;
+    }
+    for (std::uint16_t i = 0; i < count; ++i) {
+        const std::uint16_t digit = load16(field.data() + 8 + i * 2);
+        std::memcpy(to + size, &digit, sizeof digit);
+        size += sizeof digit;
+    }
+    return size;
+}
+
+}  // namespace
+
+std::uint8_t* Piece::room(std::size_t size) {
+    if (size > left_) {
+        const std::size_t block = std::max(size, kBlockBytes);
+        blocks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(block));
+        next_ = blocks_.back().get();
+        left_ = block;
+    }
+    std::uint8_t* place = next_;
+    next_ += size;
+    left_ -= size;
+    bytes_ += size;
+    return place;
+}
+
+bool Piece::add_value(const fanout_column& column, std::string_view field) {
+    std::uint8_t* place = room(field.size());
+    auto size = field.size();
+    switch (column.value_class) {
+        case FANOUT_FIXED:
+            if (size != column.width) return false;
+            copy_fixed(column.type_oid, field.data(), place, size);
+            break;
+        case FANOUT_NUMERIC:
+            size = numeric_stored(field, place);
+            if (size == 0) return false;
+            break;
+        default:
+            if (size != 0) std::memcpy(place, field.data(), size);
+    }
+    values_.push_back({place, static_cast<std::uint32_t>(size), FANOUT_PRESENT});
+    return true;
+}
+
+bool Piece::add(std::string_view data, const fanout_column* columns) {
+    if (header_) {
+        if (data.size() < kHeaderBytes || data.substr(0, kSignature.size()) != kSignature)
+            return false;
+        data.remove_prefix(kHeaderBytes);
+        header_ = false;
+    }
+    while (!data.empty()) {
+        if (data.size() < 2) return false;
+        const std::uint16_t fields = load16(data.data());
+        data.remove_prefix(2);
+        if (fields == 0xFFFF) return data.empty();
+        if (fields != columns_) return false;
+        if (columns_ == 0) ++empty_rows_;
+        for (std::size_t i = 0; i < columns_; ++i) {
+            if (data.size() < 4) return false;
+            const std::uint32_t size = load32(data.data());
+            data.remove_prefix(4);
+            if (size == 0xFFFFFFFF) {
+                values_.push_back({nullptr, 0, FANOUT_NULL});
+                continue;
+            }
+            if (data.size() < size || !add_value(columns[i], data.substr(0, size))) return false;
+            data.remove_prefix(size);
+        }
+    }
+    return true;
+}
+
+bool stored_form(const fanout_column& column, std::string_view field, std::string& out) {
+    out.resize(field.size());
+    auto* place = reinterpret_cast<std::uint8_t*>(out.data());
+    if (column.value_class == FANOUT_FIXED) {
+        if (field.size() != column.width) return false;
+        copy_fixed(column.type_oid, field.data(), place, field.size());
+    } else if (column.value_class == FANOUT_NUMERIC) {
+        const auto size = numeric_stored(field, place);
+        out.resize(size);
+        return size != 0;
+    } else {
+        out = field;
+    }
+    return true;
+}
+
+}  // namespace fanout::backfill

@@ -1,0 +1,80 @@
+// See range_map.hpp.
+#include "sidecar/backfill/range_map.hpp"
+
+#include <algorithm>
+
+namespace fanout::backfill {
+namespace {
+
+/// Is `key` below `bound`, that is in front of it?
+bool in_front(const KeyShape& shape, const KeyValues& key, const Bound& bound) {
+    if (bound.key == nullptr) return true;
+    const auto order = shape.compare(key, *bound.key);
+    return order < 0 || (order == 0 && bound.behind);
+}
+
+bool same(const Range& a, const Range& b) {
+    if (a.state != b.state || a.id != b.id) return false;
+    if (a.state != RangeState::landed) return a.state != RangeState::open;
+    return *a.snapshot == *b.snapshot;
+}
+
+}  // namespace
+
+std::size_t RangeMap::find(const KeyShape& shape, const KeyValues& key) const {
+    const auto found = std::partition_point(
+        ranges_.begin(), ranges_.end() - 1,
+        [&](const Range& range) { return !in_front(shape, key, range.upper); });
+    return static_cast<std::size_t>(found - ranges_.begin());
+}
+
+std::optional<std::size_t> RangeMap::find_id(std::uint64_t id) const {
+    for (std::size_t i = 0; i < ranges_.size(); ++i)
+        if (ranges_[i].id == id) return i;
+    return std::nullopt;
+}
+
+void RangeMap::split(std::size_t i, Bound at) {
+    Range below = ranges_[i];
+    below.upper = std::move(at);
+    ranges_.insert(ranges_.begin() + static_cast<std::ptrdiff_t>(i), std::move(below));
+}
+
+void RangeMap::reopen_key(const KeyShape& shape, const KeyValues& key) {
+    const auto shared = std::make_shared<const KeyValues>(key);
+    std::size_t i = find(shape, key);
+    split(i, {shared, false});
+    split(i + 1, {shared, true});
+    Range& point = ranges_[i + 1];
+    point.state = RangeState::pending;
+    point.snapshot.reset();
+    point.id = 0;
+}
+
+void RangeMap::pass(Lsn position) {
+    for (Range& range : ranges_) {
+        if (range.state != RangeState::landed || range.passed_at > position) continue;
+        range.state = RangeState::done;
+        range.snapshot.reset();
+    }
+    join();
+}
+
+void RangeMap::join() {
+    std::vector<Range> joined;
+    for (Range& range : ranges_) {
+        if (!joined.empty() && same(joined.back(), range)) {
+            joined.back().upper = range.upper;
+            joined.back().passed_at = std::max(joined.back().passed_at, range.passed_at);
+        } else {
+            joined.push_back(std::move(range));
+        }
+    }
+    ranges_ = std::move(joined);
+}
+
+bool RangeMap::all_done() const {
+    return std::ranges::all_of(ranges_, [](const Range& r) { return r.state == RangeState::done; });
+}
+
+}  // namespace fanout::backfill

@@ -1,0 +1,64 @@
+// Which keys of a table are copied, being copied, or still to come: ranges side by side from one
+// end of the keys to the other.
+//
+// Plain data with rules; whoever owns it locks. A range is never lost: splitting and joining keep
+// the whole covered, and only equal neighbours are joined.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "fanout/base/ids.hpp"
+#include "sidecar/backfill/key_order.hpp"
+#include "sidecar/backfill/visibility.hpp"
+
+namespace fanout::backfill {
+
+struct Window;
+
+enum class RangeState : std::uint8_t {
+    pending,  // to be copied; its changes are dropped, a snapshot to come sees them
+    claimed,  // a reader prepares to copy it; otherwise as pending
+    open,     // its snapshot is taken, its rows are not at the target yet
+    landed,   // its rows are at the target; the stream has not yet passed all its snapshot sees
+    done,     // an ordinary part of the table
+};
+
+struct Range {
+    Bound upper;  // the lower one is the neighbour's
+    RangeState state = RangeState::pending;
+    std::shared_ptr<const Snapshot> snapshot;  // open, landed
+    Lsn passed_at = 0;                         // landed: done once the lane is here
+    std::uint64_t id = 0;                      // of claimed and open ones, for their reader
+};
+
+class RangeMap {
+  public:
+    RangeMap() : ranges_(1) {}
+    explicit RangeMap(std::vector<Range> ranges) : ranges_(std::move(ranges)) {}
+
+    const std::vector<Range>& ranges() const { return ranges_; }
+    std::vector<Range>& ranges() { return ranges_; }
+    Bound lower(std::size_t i) const { return i == 0 ? Bound{} : ranges_[i - 1].upper; }
+
+    /// The range that holds `key`.
+    std::size_t find(const KeyShape& shape, const KeyValues& key) const;
+    std::optional<std::size_t> find_id(std::uint64_t id) const;
+
+    /// Cuts range `i` at `at`: the part above goes on as range i + 1, in the same state.
+    void split(std::size_t i, Bound at);
+    /// `key` alone becomes pending.
+    void reopen_key(const KeyShape& shape, const KeyValues& key);
+    /// Landed ranges whose snapshot lies behind the lane are done; equal neighbours become one.
+    void pass(Lsn position);
+    void join();
+
+    bool all_done() const;
+
+  private:
+    std::vector<Range> ranges_;
+};
+
+}  // namespace fanout::backfill

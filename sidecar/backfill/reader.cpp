@@ -1,0 +1,492 @@
+// See reader.hpp, and docs/backfill.md for why the steps stand in this order.
+#include "sidecar/backfill/reader.hpp"
+
+#include <algorithm>
+
+#include "fanout/base/lsn_text.hpp"
+#include "sidecar/observe/log.hpp"
+
+namespace fanout::backfill {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kLookAgain = 500ms;  // for what nobody announces: a lag, a limit, a pause
+constexpr auto kHoldPatience = 5s;
+constexpr auto kAnswerTimeout = 60s;
+constexpr auto kSnapshotTimeout = 5s;
+constexpr double kChunkSeconds = 0.25;
+constexpr std::uint64_t kChunkRowsMin = 200, kChunkRowsMax = 500'000;
+/// Chunks at the target that the stream has not caught up with; each is a part of the note.
+constexpr std::ptrdiff_t kLandedMax = 64;
+constexpr std::size_t kPiecesMax = 2;
+
+/// As the decoding worker pins them, so that values are the stream's; then what keeps a chunk
+/// small.
+constexpr const char* kSetUp = R"(
+SELECT set_config(s.name, s.value, false) FROM (VALUES
+    ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'),
+    ('extra_float_digits', '1'), ('bytea_output', 'hex'), ('xmlbinary', 'base64'),
+    ('search_path', 'pg_catalog'), ('lc_monetary', 'C'), ('quote_all_identifiers', 'off'),
+    ('standard_conforming_strings', 'on'), ('row_security', 'off'), ('lock_timeout', '3s'),
+    ('enable_seqscan', 'off'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
+    ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+    ('client_encoding', current_setting('server_encoding'))) AS s (name, value))";
+
+constexpr const char* kUnsettled =
+    "waiting for transactions that are committed but not yet visible (synchronous standby?)";
+
+Status failure(const source::SqlError& error) {
+    return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
+}
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string where(const std::vector<std::string>& conditions) {
+    std::string out;
+    for (const auto& condition : conditions)
+        if (!condition.empty()) out += (out.empty() ? " WHERE " : " AND ") + condition;
+    return out;
+}
+
+std::string order_by(const KeyShape& key) {
+    std::string out = " ORDER BY ";
+    for (std::size_t i = 0; i < key.quoted.size(); ++i)
+        out += (i == 0 ? "" : ", ") + key.quoted[i];
+    return out;
+}
+
+}  // namespace
+
+void Reader::run() {
+    while (!copier_.stopping_) {
+        auto job = claim();
+        if (!job) continue;
+        if (const auto done = work(*job); done.is_ok()) {
+            backoff_.reset();
+        } else {
+            give_back(*job, done);
+            if (done.kind() == StatusKind::retry) {
+                rows_.reset();
+                eyes_.reset();
+            }
+            pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
+        }
+    }
+}
+
+void Reader::pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(copier_.mutex_);
+    copier_.changed_.wait_for(lock, time, [&] { return copier_.stopping_.load(); });
+}
+
+/// Sleeps while there is nothing to do; nothing when it is worth another look.
+std::optional<Reader::Job> Reader::claim() {
+    const std::string held = copier_.parts_.held_back ? copier_.parts_.held_back() : "";
+    std::unique_lock lock(copier_.mutex_);
+    if (copier_.stopping_) return std::nullopt;
+    std::size_t waiting = 0;
+    for (const auto& [oid, copy] : copier_.tables_)
+        waiting += copy.windows.size();
+    const bool wanted = number_ < copier_.options_.workers;
+    bool any = false;
+    for (auto& [oid, copy] : copier_.tables_) {
+        if (!copy.under_way() || copy.request.paused || copy.state == CopyState::gone) continue;
+        any = true;
+        if (!wanted || Clock::now() < copy.retry_at) continue;
+        const bool looks = copy.mode == CopyMode::unknown;
+        if (!looks && (!held.empty() || waiting >= 2 * copier_.options_.workers)) {
+            if (!held.empty()) copy.detail = held;
+            continue;
+        }
+        Job job;
+        if (begin(copy, job)) return job;
+    }
+    if (any && wanted) {
+        copier_.changed_.wait_for(lock, kLookAgain);
+    } else {
+        rows_.reset();
+        eyes_.reset();
+        copier_.changed_.wait(lock);
+    }
+    return std::nullopt;
+}
+
+/// With the mutex: fills the job if the table has one.
+bool Reader::begin(TableCopy& copy, Job& job) {
+    job.table = copy.request.table;
+    job.schema = copy.request.schema;
+    job.name = copy.request.name;
+    job.predicate = copy.request.predicate;
+    job.mode = copy.mode;
+    job.shape = copy.shape;
+    job.rows = copy.chunk_rows;
+    if (copy.mode == CopyMode::unknown) {
+        if (copy.planning) return false;
+        copy.planning = true;
+        return true;
+    }
+    if (!copy.prepared) return false;
+    auto& ranges = copy.ranges.ranges();
+    const auto landed = std::count_if(ranges.begin(), ranges.end(), [](const Range& range) {
+        return range.state == RangeState::landed;
+    });
+    if (landed >= kLandedMax) return false;
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+        if (ranges[i].state != RangeState::pending) continue;
+        job.id = copier_.next_id_++;
+        ranges[i].state = RangeState::claimed;
+        ranges[i].id = job.id;
+        job.lower = copy.ranges.lower(i);
+        job.upper = ranges[i].upper;
+        return true;
+    }
+    return false;
+}
+
+Status Reader::connect() {
+    for (std::optional<source::SourceConnection>* session : {&rows_, &eyes_}) {
+        if (*session) continue;
+        auto made =
+            source::SourceConnection::connect(copier_.parts_.conninfo, copier_.stop_fd_.fd());
+        if (!made.is_ok()) return made.status();
+        session->emplace(std::move(made.value()));
+        if (auto done = command(**session, kSetUp); !done.is_ok()) return done;
+    }
+    return Status::ok();
+}
+
+Status Reader::command(source::SourceConnection& session, const std::string& sql) {
+    const auto result = session.query(sql, {}, kAnswerTimeout);
+    return result.ok() ? Status::ok() : failure(*result.error);
+}
+
+Status Reader::work(Job& job) {
+    if (auto done = connect(); !done.is_ok()) return done;
+    if (job.id == 0) return look(job);
+    const auto start = Clock::now();
+    if (job.shape->columns.empty())  // known from a note only
+        if (auto done = check_shape(job); !done.is_ok()) return done;
+    if (job.mode == CopyMode::ordered)
+        if (auto done = choose_end(job); !done.is_ok()) return done;
+    if (auto done = open_transaction(job); !done.is_ok()) return done;
+    if (auto done = check_shape(job); !done.is_ok()) {
+        static_cast<void>(command(*rows_, "ROLLBACK"));
+        return done;
+    }
+    auto window = open_window(job);
+    if (!window.is_ok()) {
+        static_cast<void>(command(*rows_, "ROLLBACK"));
+        return window.status();
+    }
+    if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
+    const double took = seconds_since(start);
+    adapt(job, rows_read_, bytes_read_, took);
+    slow_down(rows_read_, bytes_read_, took);
+    return Status::ok();
+}
+
+/// What kind of table it is, and how it will be copied.
+Status Reader::look(const Job& job) {
+    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner);
+    if (!shape.is_ok()) return shape.status();
+    const auto seen = shape.value();
+    if (seen && !seen->readable)
+        return Status::fatal("role " + copier_.parts_.owner +
+                             ", who owns the subscription, may not read " + seen->quoted);
+    if (seen && !seen->reader_may)
+        return Status::fatal("role " + eyes_->user() + " of fanoutd may not read the whole of " +
+                             seen->quoted + ": GRANT SELECT ON " + seen->quoted + " TO \"" +
+                             eyes_->user() + "\" (and BYPASSRLS if row security is on)");
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr || copy->mode != CopyMode::unknown) return Status::ok();
+        copy->planning = false;
+        copy->last_error.clear();
+        if (seen == nullptr) {  // dropped meanwhile: nothing to copy, and no change will come
+            copier_.forget(*copy);
+            return Status::ok();
+        }
+        copy->shape = seen;
+        copy->mode = seen->key ? CopyMode::ordered : CopyMode::snapshot;
+        copy->request.schema = seen->schema;
+        copy->request.name = seen->name;
+        copier_.news_ = true;
+    }
+    copier_.ask_lane();
+    return Status::ok();
+}
+
+/// The key that ends the chunk: so many rows on, by the index alone.
+Status Reader::choose_end(Job& job) {
+    const KeyShape& key = *job.shape->key;
+    std::string columns;
+    for (const auto& name : key.quoted)
+        columns += (columns.empty() ? "" : ", ") + name;
+    const std::string sql =
+        "SELECT " + columns + " FROM ONLY " + job.shape->quoted +
+        where({key.condition(job.lower, true), key.condition(job.upper, false)}) + order_by(key) +
+        " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
+    const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
+    if (!result.ok()) return failure(*result.error);
+    if (result.rows.empty()) return Status::ok();
+    KeyValues values;
+    for (std::size_t i = 0; i < key.kinds.size(); ++i) {
+        const auto& shape = *job.shape;
+        const auto column = std::ranges::find_if(shape.columns, [&](const fanout_column& c) {
+            return key.columns[i] == std::string_view(c.name.data, c.name.size);
+        });
+        const auto& field = result.rows[0][i];
+        std::string stored;
+        if (column == shape.columns.end() || !field || !stored_form(*column, *field, stored))
+            return Status::retry("a key of " + job.shape->quoted + " came in an unknown form");
+        values.push_back(std::move(stored));
+    }
+    Bound end{std::make_shared<const KeyValues>(std::move(values)), true};
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        const auto i = copy == nullptr ? std::nullopt : copy->ranges.find_id(job.id);
+        if (!i) return Status::retry("the range is no longer to be copied");
+        copy->ranges.split(*i, end);
+        Range& rest = copy->ranges.ranges()[*i + 1];
+        rest.state = RangeState::pending;
+        rest.id = 0;
+    }
+    job.upper = std::move(end);
+    copier_.changed_.notify_all();
+    return Status::ok();
+}
+
+/// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
+Status Reader::open_transaction(const Job& job) {
+    if (auto done = command(*rows_, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        !done.is_ok())
+        return done;
+    return command(*rows_, "LOCK TABLE ONLY " + job.shape->quoted + " IN ACCESS SHARE MODE");
+}
+
+/// The shape cannot change any more; it has to be the one that was planned for.
+Status Reader::check_shape(Job& job) {
+    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner);
+    if (!now.is_ok()) return now.status();
+    const auto& seen = now.value();
+    const std::lock_guard lock(copier_.mutex_);
+    auto* copy = copier_.find(job.table);
+    if (copy == nullptr) return Status::retry("the table is no longer to be copied");
+    if (seen == nullptr) {
+        copier_.forget(*copy);
+        return Status::retry("the table was dropped");
+    }
+    const bool same_name = seen->quoted == job.shape->quoted;
+    const bool same_key = job.mode != CopyMode::ordered ||
+                          (seen->key && seen->key->columns == job.shape->key->columns &&
+                           seen->key->kinds == job.shape->key->kinds);
+    if (!same_key) {
+        copy->restart();
+        return Status::retry("the table's key has changed");
+    }
+    const bool first = job.shape->columns.empty();  // known from a note only
+    if (!first && same_name && seen->same_shape(job.shape->table)) return Status::ok();
+    copy->shape = seen;
+    job.shape = seen;
+    return same_name ? Status::ok() : Status::retry("the table was renamed");
+}
+
+/// The lane stands still, everything it has passed is made visible, then the snapshot is taken.
+Result<std::shared_ptr<Window>> Reader::open_window(const Job& job) {
+    std::uint64_t number = 0;
+    {
+        std::unique_lock lock(copier_.mutex_);
+        ++copier_.hold_.waiting;
+        number = copier_.hold_.number;
+        copier_.ask_lane();
+        const bool held = copier_.changed_.wait_for(lock, kHoldPatience, [&] {
+            return copier_.stopping_ || (copier_.hold_.on && copier_.hold_.number != number);
+        });
+        if (!held || copier_.stopping_) {
+            --copier_.hold_.waiting;
+            return Status::retry("the lane did not come to a commit boundary");
+        }
+        number = copier_.hold_.number;
+        --copier_.hold_.waiting;
+    }
+    auto text = settled_snapshot();
+    const std::lock_guard lock(copier_.mutex_);
+    const bool in_time = copier_.hold_.on && copier_.hold_.number == number;
+    if (in_time) --copier_.hold_.expected;
+    copier_.changed_.notify_all();
+    auto* copy = copier_.find(job.table);
+    if (!text.is_ok()) {
+        if (copy != nullptr && text.status().kind() == StatusKind::corruption)
+            copy->detail = kUnsettled;
+        return Status::retry(text.status().text());
+    }
+    if (!in_time) return Status::retry("the snapshot came too late");
+    const auto parsed = Snapshot::parse(text.value());
+    const auto i =
+        copy == nullptr || !copy->under_way() ? std::nullopt : copy->ranges.find_id(job.id);
+    if (!parsed || !i) return Status::retry("the range is no longer to be copied");
+    auto window = std::make_shared<Window>();
+    window->id = job.id;
+    window->table = job.table;
+    window->snapshot = std::make_shared<const Snapshot>(*parsed);
+    window->shape = job.shape;
+    copy->windows.emplace(job.id, window);
+    Range& range = copy->ranges.ranges()[*i];
+    range.state = RangeState::open;
+    range.snapshot = window->snapshot;
+    copy->detail.clear();
+    copy->last_error.clear();
+    return window;
+}
+
+Result<std::string> Reader::settled_snapshot() {
+    const auto settled = eyes_->query("SELECT fanout._settle(50)", {}, kSnapshotTimeout);
+    if (!settled.ok()) return failure(*settled.error);
+    if (settled.rows.empty() || settled.rows[0][0] != "t") return Status::corruption(kUnsettled);
+    const auto taken =
+        rows_->query("SELECT pg_catalog.pg_current_snapshot()::text", {}, kSnapshotTimeout);
+    if (!taken.ok()) return failure(*taken.error);
+    if (taken.rows.empty() || !taken.rows[0][0]) return Status::retry("no snapshot");
+    return *taken.rows[0][0];
+}
+
+/// Everything the snapshot sees has to survive a crash of the source before a target may have it.
+Result<Lsn> Reader::flush_wal() {
+    const auto flushed = eyes_->query("SELECT fanout._flush_wal()", {}, kAnswerTimeout);
+    if (!flushed.ok()) return failure(*flushed.error);
+    const auto lsn =
+        flushed.rows.empty() || !flushed.rows[0][0] ? std::nullopt : parse_lsn(*flushed.rows[0][0]);
+    if (!lsn) return Status::retry("fanout._flush_wal() did not answer");
+    return *lsn;
+}
+
+std::string Reader::select(const Job& job) const {
+    const std::string predicate = job.predicate.empty() ? "" : "(" + job.predicate + ")";
+    std::string out = "COPY (SELECT " + job.shape->select_list + " FROM ONLY " + job.shape->quoted;
+    if (job.mode == CopyMode::ordered) {
+        const KeyShape& key = *job.shape->key;
+        out += where({key.condition(job.lower, true), key.condition(job.upper, false), predicate}) +
+               order_by(key);
+    } else {
+        out += where({predicate});
+    }
+    return out + ") TO STDOUT (FORMAT binary)";
+}
+
+Status Reader::read_rows(const Job& job, Window& window) {
+    using Step = source::SourceConnection::CopyStep;
+    const auto end = flush_wal();
+    if (!end.is_ok()) return end.status();
+    const auto& shape = *job.shape;
+    const std::size_t bytes_max = copier_.options_.chunk_bytes;
+    rows_read_ = bytes_read_ = 0;
+    cut_.reset();
+    if (auto error = rows_->start_copy(select(job), kAnswerTimeout)) return failure(*error);
+    auto piece = std::make_shared<Piece>(shape.columns.size());
+    std::string_view data;
+    auto step = Step::data;
+    while ((step = rows_->next_copy_data(data, kAnswerTimeout)) == Step::data) {
+        if (!piece->add(data, shape.columns.data()))
+            return Status::retry("a row of " + shape.quoted + " came in an unknown form");
+        const bool full = piece->bytes() >= (job.mode == CopyMode::ordered ? 2 : 1) * bytes_max;
+        if (!full || piece->rows() == 0) continue;
+        if (job.mode == CopyMode::ordered) {
+            const auto places = shape.key->places_in(shape.table);
+            auto last = key_of(*places, piece->row(piece->rows() - 1));
+            if (!last) return Status::retry("a row without a key");
+            cut_ = Bound{std::make_shared<const KeyValues>(std::move(*last)), true};
+            break;
+        }
+        rows_read_ += piece->rows();
+        bytes_read_ += piece->payload_bytes();
+        if (auto done = hand_over(window, piece, false, 0); !done.is_ok()) return done;
+        piece = std::make_shared<Piece>(shape.columns.size());
+        piece->header_is_passed();
+    }
+    if (step == Step::failed) return failure(rows_->copy_error());
+    rows_read_ += piece->rows();
+    bytes_read_ += piece->payload_bytes();
+    if (cut_) {
+        rows_.reset();  // the rest of the rows is of no use
+    } else if (auto done = command(*rows_, "COMMIT"); !done.is_ok()) {
+        return done;
+    }
+    return hand_over(window, piece, true, end.value());
+}
+
+Status Reader::hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete,
+                         Lsn end) {
+    {
+        std::unique_lock lock(copier_.mutex_);
+        copier_.changed_.wait(lock, [&] {
+            return copier_.stopping_ || window.pieces.size() < kPiecesMax ||
+                   copier_.find_window(window.id) == nullptr;
+        });
+        if (copier_.stopping_ || copier_.find_window(window.id) == nullptr)
+            return Status::retry("the chunk is no longer wanted");
+        window.cut = cut_;
+        window.passed_at = end;
+        window.complete = complete;
+        if (piece->rows() != 0 || !complete) window.pieces.push_back(std::move(piece));
+    }
+    copier_.changed_.notify_all();
+    copier_.ask_lane();
+    return Status::ok();
+}
+
+/// The next chunk: as large as the bytes and the time of this one suggest.
+void Reader::adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, double seconds) {
+    const std::lock_guard lock(copier_.mutex_);
+    auto* copy = copier_.find(job.table);
+    if (copy == nullptr || rows < kChunkRowsMin / 2) return;
+    const double values = static_cast<double>(job.shape->columns.size() * sizeof(fanout_value));
+    const double by_bytes = static_cast<double>(copier_.options_.chunk_bytes) /
+                            (static_cast<double>(bytes) / static_cast<double>(rows) + values);
+    const double by_time = static_cast<double>(rows) * kChunkSeconds / std::max(seconds, 0.001);
+    const double wanted = std::min({by_bytes, by_time, 4.0 * static_cast<double>(rows)});
+    copy->chunk_rows = std::clamp(static_cast<std::uint64_t>(wanted), kChunkRowsMin, kChunkRowsMax);
+}
+
+void Reader::slow_down(std::uint64_t rows, std::uint64_t bytes, double seconds) {
+    double wanted = 0;
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        const auto& options = copier_.options_;
+        const auto share = static_cast<double>(options.workers);
+        if (options.rows_per_second != 0)
+            wanted =
+                share * static_cast<double>(rows) / static_cast<double>(options.rows_per_second);
+        if (options.bytes_per_second != 0)
+            wanted = std::max(wanted, share * static_cast<double>(bytes) /
+                                          static_cast<double>(options.bytes_per_second));
+    }
+    if (wanted > seconds)
+        pause(std::chrono::milliseconds(static_cast<std::int64_t>((wanted - seconds) * 1000)));
+}
+
+/// The range is to be copied again, by anybody.
+void Reader::give_back(const Job& job, const Status& why) {
+    if (copier_.stopping_) return;
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr) return;
+        if (job.id == 0) copy->planning = false;
+        if (job.id != 0) copy->give_up(job.id);
+        ++copy->retries;
+        copy->last_error = why.text();
+        copy->retry_at = Clock::now() + 200ms;
+        copier_.news_ = true;
+        log::debug("chunk given back", {{"table", job.name}, {"error", why.text()}});
+    }
+    copier_.changed_.notify_all();
+    copier_.ask_lane();
+}
+
+}  // namespace fanout::backfill

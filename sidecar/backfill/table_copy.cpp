@@ -1,0 +1,237 @@
+// See table_copy.hpp.
+#include "sidecar/backfill/table_copy.hpp"
+
+#include <algorithm>
+
+namespace fanout::backfill {
+namespace {
+
+bool complete_image(const fanout_change& change) {
+    for (std::size_t i = 0; i < change.table->column_count; ++i)
+        if (change.after[i].state == FANOUT_UNCHANGED) return false;
+    return true;
+}
+
+bool is_copied(RangeState state) {
+    return state == RangeState::landed || state == RangeState::done;
+}
+
+}  // namespace
+
+/// The rule, for one key: drop what a snapshot to come, or the one taken, sees; put the chunk
+/// before what it does not see; apply the rest.
+Judgement TableCopy::judge_at(std::size_t i, std::uint32_t xid) const {
+    const Range& range = ranges.ranges()[i];
+    switch (range.state) {
+        case RangeState::pending:
+        case RangeState::claimed:
+            return {Verdict::drop};
+        case RangeState::open:
+            if (!range.snapshot->sees(xid)) return {Verdict::wait, range.id};
+            return {Verdict::drop};
+        case RangeState::landed:
+            return {range.snapshot->sees(xid) ? Verdict::drop : Verdict::apply};
+        case RangeState::done:
+            break;
+    }
+    return {Verdict::apply};
+}
+
+/// Columns may come and go while a table is copied, so the key's are looked up per version.
+const std::vector<std::size_t>* TableCopy::key_places(const fanout_table& table) {
+    if (places_version_ == table.version) return &places_;
+    const auto places = shape->key->places_in(table);
+    if (!places) return nullptr;
+    places_ = *places;
+    places_version_ = table.version;
+    return &places_;
+}
+
+Judgement TableCopy::judge(const fanout_change& change, std::uint32_t xid) {
+    const bool moves_key = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
+    if (state == CopyState::complete) return {Verdict::apply};
+    if (state == CopyState::gone) return {Verdict::drop};
+    if (state == CopyState::cancelled) {
+        if (!moves_key) return {Verdict::lenient};
+        return {complete_image(change) ? Verdict::move_lenient : Verdict::lenient};
+    }
+    if (mode != CopyMode::ordered) return judge_unordered(change, xid);
+    const KeyShape& key = *shape->key;
+    const auto* places = key_places(*change.table);
+    if (places == nullptr) return {Verdict::unknown};
+    const auto of = [&](const fanout_value* image) {
+        return image == nullptr ? std::nullopt : key_of(*places, image);
+    };
+    const bool has_before = change.before_kind != FANOUT_BEFORE_NONE;
+    const auto from = of(has_before ? change.before : change.after);
+    const auto to = change.op == FANOUT_DELETE ? from : of(change.after);
+    if (!from || !to) return {Verdict::unknown};
+    if (moves_key && key.compare(*from, *to) != 0) return judge_move(change, *from, *to, xid);
+    auto judged = judge_at(ranges.find(key, *to), xid);
+    if (lenient && judged.verdict != Verdict::wait) judged.verdict = Verdict::lenient;
+    return judged;
+}
+
+/// A key change is a delete in one range and an insert in another.
+Judgement TableCopy::judge_move(const fanout_change& change, const KeyValues& from,
+                                const KeyValues& to, std::uint32_t xid) {
+    const KeyShape& key = *shape->key;
+    const auto remove = judge_at(ranges.find(key, from), xid);
+    if (remove.verdict == Verdict::wait) return remove;
+    const std::size_t target = ranges.find(key, to);
+    const auto insert = judge_at(target, xid);
+    if (insert.verdict == Verdict::wait) return insert;
+    if (lenient) {
+        if (complete_image(change)) return {Verdict::move_lenient};
+        // It moves if it is there; in case it is not, its new place is read again.
+        if (is_copied(ranges.ranges()[target].state)) ranges.reopen_key(key, to);
+        note_due = true;
+        return {Verdict::lenient};
+    }
+    const bool removes = remove.verdict == Verdict::apply,
+               inserts = insert.verdict == Verdict::apply;
+    if (removes && inserts) return {Verdict::apply};
+    if (removes) return {Verdict::remove_old};
+    if (!inserts) return {Verdict::drop};
+    if (complete_image(change)) return {Verdict::insert_new};
+    // The old row is not at the target, and not all of the new one is in the WAL.
+    ranges.reopen_key(key, to);
+    note_due = true;
+    return {Verdict::drop};
+}
+
+/// One window for the whole table, whatever the key.
+Judgement TableCopy::judge_unordered(const fanout_change& change, std::uint32_t xid) const {
+    auto judged = judge_at(0, xid);
+    // Nothing can name a row that has no key, so the order of its insert does not matter.
+    if (judged.verdict == Verdict::wait && change.op == FANOUT_INSERT && shape && !shape->keyed)
+        return {Verdict::apply};
+    if (!lenient || judged.verdict == Verdict::wait) return judged;
+    const bool moves = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
+    return {moves && complete_image(change) ? Verdict::move_lenient : Verdict::lenient};
+}
+
+std::optional<std::uint64_t> TableCopy::truncate_waits_for(std::uint32_t xid) const {
+    if (!under_way()) return std::nullopt;
+    for (const Range& range : ranges.ranges())
+        if (range.state == RangeState::open && !range.snapshot->sees(xid)) return range.id;
+    return std::nullopt;
+}
+
+/// What landed although its snapshot is from behind the TRUNCATE is gone with it.
+void TableCopy::truncated(std::uint32_t xid) {
+    if (!under_way()) return;
+    std::vector<std::uint64_t> lost;
+    for (Range& range : ranges.ranges()) {
+        if (range.snapshot == nullptr || !range.snapshot->sees(xid)) continue;
+        if (range.state == RangeState::landed) {
+            range.state = RangeState::pending;
+            range.snapshot.reset();
+        } else if (range.state == RangeState::open && windows.at(range.id)->pieces_landed) {
+            lost.push_back(range.id);
+        }
+    }
+    for (const auto id : lost) {
+        windows.at(id)->pieces_landed = false;  // the TRUNCATE removes them
+        give_up(id);
+    }
+    note_due = true;
+    ranges.join();
+}
+
+void TableCopy::give_up(std::uint64_t id) {
+    const auto window = windows.find(id);
+    const bool partly = window != windows.end() && window->second->pieces_landed;
+    if (window != windows.end()) windows.erase(window);
+    if (const auto i = ranges.find_id(id)) {
+        Range& range = ranges.ranges()[*i];
+        range.state = RangeState::pending;
+        range.snapshot.reset();
+        range.id = 0;
+        ranges.join();
+    }
+    if (partly && !lenient && under_way()) restart();
+}
+
+void TableCopy::landed(Window& window, Lsn position) {
+    const auto i = ranges.find_id(window.id);
+    windows.erase(window.id);
+    if (!i) return;
+    if (window.cut) {
+        ranges.split(*i, *window.cut);
+        Range& rest = ranges.ranges()[*i + 1];
+        rest.state = RangeState::pending;
+        rest.snapshot.reset();
+        rest.id = 0;
+    }
+    Range& range = ranges.ranges()[*i];
+    range.state = RangeState::landed;
+    range.snapshot = window.snapshot;
+    range.passed_at = window.passed_at;
+    range.id = 0;
+    ++chunks;
+    note_due = true;
+    pass(position);
+}
+
+void TableCopy::restart() {
+    windows.clear();
+    ranges = RangeMap();
+    rows = bytes = chunks = 0;
+    mode = CopyMode::unknown;
+    shape.reset();
+    places_version_ = 0;
+    state = CopyState::fresh;
+    prepared = false;
+    needs_truncate = !lenient;
+    note_due = true;
+}
+
+void TableCopy::pass(Lsn position) {
+    if (state != CopyState::copying) return;
+    const auto before = ranges.ranges().size();
+    ranges.pass(position);
+    note_due = note_due || ranges.ranges().size() != before;
+    if (!ranges.all_done()) return;
+    state = CopyState::complete;
+    finished_at = std::chrono::system_clock::now();
+    detail.clear();
+    note_due = true;
+}
+
+Report TableCopy::report() const {
+    Report out;
+    out.request = request;
+    switch (state) {
+        case CopyState::fresh:
+            out.state = "pending";
+            break;
+        case CopyState::copying:
+            out.state = detail.empty() ? "copying" : "waiting";
+            break;
+        case CopyState::complete:
+        case CopyState::gone:
+            out.state = "complete";
+            break;
+        case CopyState::cancelled:
+            out.state = "cancelled";
+            break;
+    }
+    if (under_way() && request.paused) out.state = "paused";
+    out.mode = mode == CopyMode::snapshot ? "snapshot" : (lenient ? "lenient" : "ordered");
+    out.detail = detail;
+    out.last_error = last_error;
+    out.rows = rows;
+    out.bytes = bytes;
+    out.chunks = chunks;
+    out.retries = retries;
+    if (shape) {
+        out.rows_estimate = shape->rows_estimate;
+        out.bytes_estimate = shape->bytes_estimate;
+    }
+    out.started_at = started_at;
+    out.finished_at = finished_at;
+    return out;
+}
+
+}  // namespace fanout::backfill

@@ -1,0 +1,103 @@
+// The copy of one table: what of it is where, and what that means for a change of the stream.
+//
+// docs/backfill.md has the argument that judge() and the transitions here are exact. Plain data
+// with rules; Copier locks.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "fanout/connector/abi.h"
+#include "sidecar/backfill/copy_row.hpp"
+#include "sidecar/backfill/range_map.hpp"
+#include "sidecar/backfill/request.hpp"
+#include "sidecar/backfill/table_shape.hpp"
+
+namespace fanout::backfill {
+
+/// A chunk between its snapshot and its rows' arrival at the target.
+struct Window {
+    std::uint64_t id = 0;
+    Oid32 table = 0;
+    std::shared_ptr<const Snapshot> snapshot;
+    std::shared_ptr<const TableShape> shape;
+    std::deque<std::shared_ptr<const Piece>> pieces;
+    bool complete = false;       // no piece will follow
+    bool pieces_landed = false;  // some may be at the target already
+    Lsn passed_at = 0;           // of complete ones: the snapshot sees nothing behind it
+    std::optional<Bound> cut;    // it ended before its range does
+};
+
+enum class Verdict : std::uint8_t {
+    apply,         // as it came
+    lenient,       // as it came; the row may be missing or there already
+    drop,          // the copy has it, or will have it
+    remove_old,    // only the delete of a key change
+    insert_new,    // only its insert
+    move_lenient,  // delete and insert, both lenient
+    wait,          // land `window` first, then ask again
+    unknown,       // it does not have the key that it should have
+};
+
+struct Judgement {
+    Verdict verdict;
+    std::uint64_t window = 0;
+};
+
+enum class CopyState : std::uint8_t { fresh, copying, complete, cancelled, gone };
+enum class CopyMode : std::uint8_t { unknown, ordered, snapshot };
+
+struct TableCopy {
+    Request request;
+    CopyState state = CopyState::fresh;
+    CopyMode mode = CopyMode::unknown;
+    bool lenient = false;         // changes are applied while rows are copied over them
+    bool planning = false;        // a reader looks at its shape
+    bool prepared = false;        // the target's table is there, and empty if it has to be
+    bool needs_truncate = false;  // rows of an attempt before have to go first
+    std::shared_ptr<const TableShape> shape;
+    RangeMap ranges;
+    std::map<std::uint64_t, std::shared_ptr<Window>> windows;
+    std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
+    std::uint64_t chunk_rows = 10'000;  // what the next chunk should have
+    std::string detail, last_error;
+    std::chrono::system_clock::time_point started_at{}, finished_at{};
+    std::chrono::steady_clock::time_point retry_at{};
+    bool note_due = true;
+
+    bool under_way() const { return state == CopyState::fresh || state == CopyState::copying; }
+
+    /// What becomes of a change by transaction `xid`. May mark a key to be read again.
+    Judgement judge(const fanout_change& change, std::uint32_t xid);
+    /// Before a TRUNCATE is applied: the window to land first, or nothing; then the marks are set.
+    std::optional<std::uint64_t> truncate_waits_for(std::uint32_t xid) const;
+    void truncated(std::uint32_t xid);
+    /// A window will never land.
+    void give_up(std::uint64_t window);
+    /// The last piece of a window is at the target, the lane at `position`.
+    void landed(Window& window, Lsn position);
+    /// From the beginning, emptying the target's table.
+    void restart();
+    /// The lane is at `position`.
+    void pass(Lsn position);
+
+    std::string note(std::uint32_t subscription) const;
+    /// False: the note is of another subscription, or not understood; then nothing was taken.
+    bool take_note(const std::string& text, std::uint32_t subscription);
+    Report report() const;
+
+  private:
+    const std::vector<std::size_t>* key_places(const fanout_table& table);
+    Judgement judge_at(std::size_t range, std::uint32_t xid) const;
+    Judgement judge_unordered(const fanout_change& change, std::uint32_t xid) const;
+    Judgement judge_move(const fanout_change& change, const KeyValues& from, const KeyValues& to,
+                         std::uint32_t xid);
+
+    std::uint64_t places_version_ = 0;  // of the table, for which `places_` are
+    std::vector<std::size_t> places_;
+};
+
+}  // namespace fanout::backfill

@@ -1,0 +1,223 @@
+// One catalog query per look. Classes and widths follow the worker's value_plan.cpp.
+#include "sidecar/backfill/table_shape.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+namespace fanout::backfill {
+namespace {
+
+struct FixedType {
+    std::uint32_t oid;
+    std::uint16_t width;
+};
+
+constexpr FixedType kFixed[] = {
+    {16, 1},    {18, 1},    {21, 2},    {23, 4},   {20, 8},   {700, 4},  {701, 8}, {26, 4},
+    {28, 4},    {5069, 8},  {1082, 4},  {1083, 8}, {1114, 8}, {1184, 8}, {790, 8}, {3220, 8},
+    {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
+};
+constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
+constexpr std::uint32_t kNumeric = 1700, kXml = 142;
+
+// A row per column; the table's own facts stand in each.
+constexpr const char* kColumns = R"(
+WITH t AS (
+    SELECT c.oid, n.nspname, c.relname, c.relreplident, c.relfilenode, c.reltuples, c.relpages,
+        format('%I.%I', n.nspname, c.relname) AS quoted,
+        has_table_privilege($2, c.oid, 'SELECT') AS readable,
+        has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS reader_may,
+        pg_table_size(c.oid) AS bytes,
+        CASE c.relreplident WHEN 'i'
+            THEN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident
+                AND i.indisvalid LIMIT 1)
+            WHEN 'd' THEN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid
+                AND i.indisprimary AND i.indimmediate AND i.indisvalid LIMIT 1) END AS identity,
+        (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary
+            AND i.indisvalid LIMIT 1) AS pkey
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid = $1::oid AND c.relkind = 'r'),
+base AS (
+    SELECT a.*, (WITH RECURSIVE down AS (
+            SELECT y.oid, y.typbasetype, y.typtype FROM pg_type y WHERE y.oid = a.atttypid
+            UNION ALL
+            SELECT y.oid, y.typbasetype, y.typtype FROM down d JOIN pg_type y
+                ON y.oid = d.typbasetype WHERE d.typtype = 'd')
+        SELECT d.oid FROM down d WHERE d.typtype <> 'd' LIMIT 1) AS base_type
+    FROM pg_attribute a JOIN t ON a.attrelid = t.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's'))
+SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuples, t.relpages,
+    t.bytes, t.readable, t.reader_may,
+    a.attname, quote_ident(a.attname), a.base_type, a.atttypmod, a.attnum,
+    format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated = 's',
+    a.attidentity <> '',
+    (SELECT p.place FROM (SELECT i.indkey[g] AS attnum, g AS place
+        FROM pg_index i, generate_series(0, i.indnkeyatts - 1) AS g
+        WHERE i.indexrelid = t.identity) p WHERE p.attnum = a.attnum),
+    (SELECT p.place FROM (SELECT i.indkey[g] AS attnum, g AS place
+        FROM pg_index i, generate_series(0, i.indnkeyatts - 1) AS g
+        WHERE i.indexrelid = t.pkey) p WHERE p.attnum = a.attnum),
+    a.attcollation IN (950, 951) OR a.attcollation = 100 AND (
+        SELECT d.datcollate IN ('C', 'POSIX')
+            AND coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'
+        FROM pg_database d WHERE d.datname = current_database()),
+    EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
+        AND x.casttarget = 'text'::regtype AND x.castmethod = 'f')
+FROM t JOIN base a ON true ORDER BY a.attnum)";
+
+enum Field : std::size_t {
+    kSchema,
+    kName,
+    kQuoted,
+    kIdentity,
+    kFile,
+    kTuples,
+    kPages,
+    kBytes,
+    kReadable,
+    kReaderMay,
+    kColumn,
+    kColumnQuoted,
+    kType,
+    kTypmod,
+    kAttnum,
+    kTypeName,
+    kNotNull,
+    kGenerated,
+    kIdentityColumn,
+    kKeyPlace,
+    kPrimaryPlace,
+    kCLike,
+    kTextCast,
+};
+
+std::string text(const source::Row& row, Field field) {
+    return row[field] ? *row[field] : std::string();
+}
+
+bool truth(const source::Row& row, Field field) {
+    return text(row, field) == "t";
+}
+
+fanout_text view(const std::string& text) {
+    return {text.data(), text.size()};
+}
+
+void classify(fanout_column& column) {
+    for (const auto& fixed : kFixed) {
+        if (fixed.oid != column.type_oid) continue;
+        column.value_class = FANOUT_FIXED;
+        column.width = fixed.width;
+        return;
+    }
+    if (std::ranges::find(kPayload, column.type_oid) != std::end(kPayload)) {
+        column.value_class = FANOUT_BYTES;
+    } else {
+        column.value_class = column.type_oid == kNumeric ? FANOUT_NUMERIC : FANOUT_TEXT_FORM;
+    }
+}
+
+/// What the server has to send so that the value is the stream's.
+std::string expression(const fanout_column& column, const std::string& quoted, bool text_cast) {
+    if (column.type_oid == kXml) return quoted + "::text";
+    if (column.value_class != FANOUT_TEXT_FORM) return quoted;
+    if (!text_cast) return quoted + "::text";
+    // The cast is a function of its own (inet's adds a mask); format() calls the output function.
+    return "CASE WHEN " + quoted + " IS DISTINCT FROM NULL THEN format('%s', " + quoted + ") END";
+}
+
+void add_column(TableShape& shape, const source::Row& row) {
+    fanout_column column{};
+    column.type_oid = static_cast<std::uint32_t>(std::stoul(text(row, kType)));
+    column.typmod = std::stoi(text(row, kTypmod));
+    column.attnum = static_cast<std::int16_t>(std::stoi(text(row, kAttnum)));
+    classify(column);
+    const bool full = text(row, kIdentity) == "f";
+    if (full || row[kKeyPlace]) column.flags |= FANOUT_COLUMN_KEY;
+    if (truth(row, kNotNull)) column.flags |= FANOUT_COLUMN_NOT_NULL;
+    if (truth(row, kGenerated)) column.flags |= FANOUT_COLUMN_GENERATED;
+    if (truth(row, kIdentityColumn)) column.flags |= FANOUT_COLUMN_IDENTITY;
+    if (row[kPrimaryPlace]) column.flags |= FANOUT_COLUMN_PRIMARY_KEY;
+    shape.texts.push_back(text(row, kColumn));
+    shape.texts.push_back(text(row, kTypeName));
+    if (!shape.select_list.empty()) shape.select_list += ", ";
+    shape.select_list += expression(column, text(row, kColumnQuoted), truth(row, kTextCast));
+    shape.columns.push_back(column);
+}
+
+/// The columns that changes are found by: of the replica identity's index, or of the primary key
+/// where the whole old row is there.
+void find_key(TableShape& shape, const std::vector<source::Row>& rows) {
+    const Field place = shape.table.identity == 'f' ? kPrimaryPlace : kKeyPlace;
+    std::vector<std::pair<int, std::size_t>> order;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        if (rows[i][place]) order.emplace_back(std::stoi(*rows[i][place]), i);
+    std::sort(order.begin(), order.end());
+    shape.keyed = !order.empty();
+    KeyShape key;
+    for (const auto& [at, i] : order) {
+        const auto kind = key_kind(shape.columns[i].type_oid, truth(rows[i], kCLike));
+        if (!kind) return;
+        key.kinds.push_back(*kind);
+        key.columns.push_back(text(rows[i], kColumn));
+        key.quoted.push_back(text(rows[i], kColumnQuoted));
+    }
+    if (shape.keyed) shape.key = std::move(key);
+}
+
+bool same_text(fanout_text a, fanout_text b) {
+    return std::string_view(a.data, a.size) == std::string_view(b.data, b.size);
+}
+
+}  // namespace
+
+bool TableShape::same_shape(const fanout_table& other) const {
+    return other.oid == table.oid && other.identity == table.identity &&
+           same_text(other.schema, table.schema) && same_text(other.name, table.name) &&
+           std::equal(columns.begin(), columns.end(), other.columns,
+                      other.columns + other.column_count,
+                      [](const fanout_column& a, const fanout_column& b) {
+                          return same_text(a.name, b.name) && same_text(a.type_name, b.type_name) &&
+                                 a.type_oid == b.type_oid && a.typmod == b.typmod &&
+                                 a.attnum == b.attnum && a.width == b.width &&
+                                 a.value_class == b.value_class && a.flags == b.flags;
+                      });
+}
+
+Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
+                                               const std::string& owner) {
+    const auto result = session.query(kColumns, {std::to_string(oid), owner});
+    if (!result.ok()) return Status::retry(result.error->message);
+    if (result.rows.empty()) return std::shared_ptr<TableShape>();
+    auto shape = std::make_shared<TableShape>();
+    const auto& first = result.rows.front();
+    shape->schema = text(first, kSchema);
+    shape->name = text(first, kName);
+    shape->quoted = text(first, kQuoted);
+    shape->readable = truth(first, kReadable);
+    shape->reader_may = truth(first, kReaderMay);
+    shape->file = static_cast<std::uint32_t>(std::stoul(text(first, kFile)));
+    shape->bytes_estimate = std::atof(text(first, kBytes).c_str());
+    shape->rows_estimate = std::atof(text(first, kTuples).c_str());
+    shape->texts.reserve(result.rows.size() * 2);
+    for (const auto& row : result.rows)
+        add_column(*shape, row);
+    for (std::size_t i = 0; i < shape->columns.size(); ++i) {
+        shape->columns[i].name = view(shape->texts[2 * i]);
+        shape->columns[i].type_name = view(shape->texts[2 * i + 1]);
+    }
+    shape->table.oid = oid;
+    shape->table.schema = view(shape->schema);
+    shape->table.name = view(shape->name);
+    shape->table.columns = shape->columns.data();
+    shape->table.column_count = shape->columns.size();
+    // Apart from all versions of the stream's own.
+    static std::atomic<std::uint64_t> versions{0};
+    shape->table.version = (std::uint64_t{1} << 63) | ++versions;
+    shape->table.identity = text(first, kIdentity)[0];
+    find_key(*shape, result.rows);
+    return shape;
+}
+
+}  // namespace fanout::backfill

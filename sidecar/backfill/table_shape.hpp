@@ -1,0 +1,45 @@
+// A table as it is now, from the source's catalog, in the form in which the stream would announce
+// it; and how its rows are read.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fanout/base/ids.hpp"
+#include "fanout/base/status.hpp"
+#include "fanout/connector/abi.h"
+#include "sidecar/backfill/key_order.hpp"
+#include "sidecar/source/source_connection.hpp"
+
+namespace fanout::backfill {
+
+/// Never moves: the table's texts point into it.
+struct TableShape {
+    std::string schema, name;
+    std::string quoted;  // "schema"."name"
+    std::vector<std::string> texts;
+    std::vector<fanout_column> columns;
+    fanout_table table{};
+    std::string select_list;
+    std::optional<KeyShape> key;  // nothing: not of a known order
+    bool keyed = false;           // its rows have a key, of whatever order
+    bool readable = true;         // by the subscription's owner
+    bool reader_may = true;       // by the session's own role
+    double rows_estimate = -1, bytes_estimate = -1;
+    std::uint32_t file = 0;  // relfilenode: another one after a rewrite
+
+    TableShape() = default;
+    TableShape(const TableShape&) = delete;
+    TableShape& operator=(const TableShape&) = delete;
+
+    /// Same columns, types, key and name.
+    bool same_shape(const fanout_table& other) const;
+};
+
+/// Null if there is no such table any more.
+Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
+                                               const std::string& owner);
+
+}  // namespace fanout::backfill

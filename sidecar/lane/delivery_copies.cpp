@@ -1,0 +1,261 @@
+// The part of Delivery that serves copies of existing rows: it stands still for their snapshots,
+// puts their rows into the order of the stream, and asks what becomes of a change meanwhile.
+//
+// A chunk is written between two source transactions, with a flush of its own that carries the
+// note of it. docs/backfill.md has the argument.
+#include <algorithm>
+
+#include "sidecar/lane/delivery.hpp"
+
+namespace fanout::lane {
+
+namespace {
+
+/// What is copied at one place in the log is numbered behind the changes there, and on from what
+/// was copied there before a restart: by microseconds, which pass faster than rows.
+std::uint64_t first_ordinal() {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
+}  // namespace
+
+/// The copies' progress is the target's, or else beside the cursor.
+Delivery::Trouble Delivery::find_notes(const std::map<std::string, std::string>& stored) {
+    copier_.reset();
+    notes_ = stored;
+    if (connector_.keeps_notes() && connector_.keeps_cursor())
+        if (auto outcome = connector_.read_notes(notes_); !outcome.ok())
+            return failed_call("read_notes", outcome);
+    plan_version_ = 0;
+    copied_rows_ = first_ordinal();
+    take_plan();
+    return std::nullopt;
+}
+
+void Delivery::take_plan() {
+    if (plan_version_ == plan_.version() || settings_.source.empty()) return;
+    const auto plan = plan_.get(plan_version_);
+    if (copier_) {
+        copier_->set_plan(plan);
+        return;
+    }
+    if (!plan.options.backfill && plan.requests.empty() && notes_.empty()) return;
+    backfill::CopierParts parts;
+    parts.conninfo = settings_.source;
+    parts.owner = settings_.owner;
+    parts.subscription = settings_.subscription;
+    parts.wake_lane = [this] { reader_.interrupt(); };
+    parts.held_back = [this] {
+        return journal_.near_limit() ? std::string("waiting: the journal is near its limit")
+                                     : std::string();
+    };
+    parts.stop_requested = &stop_requested_;
+    parts.always_lenient = connector_.keeps_cursor() && !connector_.keeps_notes();
+    copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
+}
+
+/// At a commit boundary: whatever the copies wait for.
+Delivery::Trouble Delivery::serve_copies() {
+    if (batch_.in_transaction()) return std::nullopt;
+    if (plan_version_ != plan_.version()) take_plan();
+    if (!copier_ || !copier_->attention(passed_.end_lsn)) return std::nullopt;
+    copier_->pass(passed_.end_lsn);
+    if (auto trouble = prepare_copies()) return trouble;
+    while (const auto landing = copier_->next_landing(std::nullopt))
+        if (auto trouble = land(*landing)) return trouble;
+    copier_->hold();
+    if (copier_->has_due_notes()) {
+        if (auto trouble = deliver()) return trouble;
+        if (auto trouble = flush()) return trouble;
+    }
+    if (!copier_->take_news()) return std::nullopt;
+    outbox_.update([&](LaneSnapshot& board) { board.backfills = copier_->reports(); });
+    outbox_.post(LaneEvent::progress);
+    return save_cursor_if_due();
+}
+
+Delivery::Trouble Delivery::prepare_copies() {
+    while (const auto next = copier_->next_preparation()) {
+        if (auto trouble = deliver()) return trouble;
+        const auto& table = next->shape->table;
+        if (auto outcome = connector_.prepare_table(table, next->must_be_empty); !outcome.ok())
+            return failed_call("prepare_table", outcome);
+        const fanout_table* tables[] = {&table};
+        fanout_change change{};
+        change.op = FANOUT_TRUNCATE;
+        change.index = ++copied_rows_;
+        change.tables = tables;
+        change.table_count = 1;
+        if (next->truncate)
+            if (auto trouble = write_alone(&change, 1, true, true)) return trouble;
+        copier_->prepared(next->table);
+        if (auto trouble = flush()) return trouble;
+    }
+    return std::nullopt;
+}
+
+/// Waits for a window that has to be at the target before the stream can go on.
+Delivery::Trouble Delivery::land_window(std::uint64_t window) {
+    for (;;) {
+        copier_->wait_for(window);
+        if (stop_requested_) return Ending{};
+        const auto landing = copier_->next_landing(window);
+        if (!landing) return std::nullopt;  // given up
+        if (auto trouble = land(*landing)) return trouble;
+        if (landing->last) return std::nullopt;
+    }
+}
+
+/// In the midst of taking a record, whose bytes have to stay.
+Delivery::Trouble Delivery::land_before_this(std::uint64_t window) {
+    record_in_use_ = true;
+    auto trouble = land_window(window);
+    record_in_use_ = false;
+    return trouble;
+}
+
+Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
+    if (auto trouble = deliver()) return trouble;
+    // The stream's own idea of the table, if it is the same: a connector plans once.
+    const auto* known = tables_.find(landing.table);
+    const bool same = known != nullptr && landing.shape->same_shape(known->table);
+    if (landing.piece)
+        if (auto trouble = write_rows(landing, same ? known->table : landing.shape->table))
+            return trouble;
+    copier_->landed(landing, passed_.end_lsn);
+    return flush();
+}
+
+Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
+                                       const fanout_table& table) {
+    const auto& piece = *landing.piece;
+    std::vector<fanout_change> changes;
+    for (std::size_t first = 0; first < piece.rows();) {
+        const std::size_t last =
+            std::min<std::size_t>(piece.rows(), first + settings_.limits.batch_rows_max);
+        changes.clear();
+        for (std::size_t i = first; i < last; ++i) {
+            fanout_change change{};
+            change.op = FANOUT_READ;
+            change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
+            change.index = ++copied_rows_;
+            change.table = &table;
+            change.after = piece.row(i);
+            changes.push_back(change);
+        }
+        if (auto trouble =
+                write_alone(changes.data(), changes.size(), first == 0, last == piece.rows()))
+            return trouble;
+        first = last;
+    }
+    return std::nullopt;
+}
+
+/// A transaction of the host's own, at the place where the stream is.
+Delivery::Trouble Delivery::write_alone(const fanout_change* changes, std::size_t count,
+                                        bool begins, bool ends) {
+    fanout_transaction transaction{};
+    transaction.commit_lsn = passed_.commit_lsn;
+    // Before the first transaction: in front of whatever may come.
+    if (passed_.commit_lsn == 0 && passed_.end_lsn != 0)
+        transaction.commit_lsn = passed_.end_lsn - 1;
+    transaction.end_lsn = passed_.end_lsn;
+    transaction.commit_time = passed_.commit_time;
+    transaction.begins = begins ? 1 : 0;
+    transaction.ends = ends ? 1 : 0;
+    transaction.changes = changes;
+    transaction.change_count = count;
+    const fanout_batch batch{&transaction, 1, count};
+    if (auto outcome = connector_.write(batch); !outcome.ok()) {
+        auto ending = failed_call("write", outcome);
+        // What the snapshot saw may stand in the way of what the stream has yet to remove: it goes
+        // by itself once the stream is there.
+        if (outcome.code == FANOUT_REJECT && reader_.backlog_bytes() != 0)
+            ending.state = LaneState::retrying;
+        return ending;
+    }
+    return std::nullopt;
+}
+
+/// With the next flush, and only with it.
+Delivery::Trouble Delivery::put_notes() {
+    if (!copier_) return std::nullopt;
+    const bool at_target = connector_.keeps_notes() && connector_.keeps_cursor();
+    for (const auto& [name, text] : copier_->due_notes()) {
+        if (text) {
+            notes_[name] = *text;
+        } else {
+            notes_.erase(name);
+        }
+        if (!at_target) continue;
+        if (auto outcome = connector_.put_note(name, text ? text->c_str() : nullptr); !outcome.ok())
+            return failed_call("put_note", outcome);
+    }
+    return std::nullopt;
+}
+
+void Delivery::add_row(const fanout_change& change, std::uint64_t bytes) {
+    batch_.add(change, bytes);
+    ++rows_in_hand_;
+}
+
+/// A change while tables are copied. Not 0: this window has to land first, nothing was taken.
+std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t bytes) {
+    using backfill::Verdict;
+    const auto remove_only = [](fanout_change& as) {
+        as.op = FANOUT_DELETE;
+        as.after = nullptr;
+    };
+    const auto insert_only = [](fanout_change& as) {
+        as.op = FANOUT_INSERT;
+        as.before = nullptr;
+        as.before_kind = FANOUT_BEFORE_NONE;
+    };
+    const auto judged = copier_->judge(change, open_xid_);
+    switch (judged.verdict) {
+        case Verdict::wait:
+            return judged.window;
+        case Verdict::drop:
+            return 0;
+        case Verdict::lenient:
+            change.flags |= FANOUT_CHANGE_LENIENT;
+            break;
+        case Verdict::remove_old:
+            remove_only(change);
+            break;
+        case Verdict::insert_new:
+            insert_only(change);
+            break;
+        case Verdict::move_lenient: {
+            change.flags |= FANOUT_CHANGE_LENIENT;
+            fanout_change old = change;
+            remove_only(old);
+            add_row(old, 0);
+            insert_only(change);
+            break;
+        }
+        case Verdict::apply:
+        case Verdict::unknown:
+            break;
+    }
+    add_row(change, bytes);
+    return 0;
+}
+
+/// Tables of it that are not at the target yet are left out. Not 0: as above.
+std::uint64_t Delivery::judge_truncate(fanout_change& change) {
+    for (std::size_t i = 0; i < change.table_count; ++i)
+        if (const auto window = copier_->truncate_waits_for(change.tables[i]->oid, open_xid_))
+            return *window;
+    std::size_t kept = 0;
+    auto** tables = batch_.arena().make<const fanout_table*>(change.table_count);
+    for (std::size_t i = 0; i < change.table_count; ++i)
+        if (copier_->truncated(change.tables[i]->oid, open_xid_)) tables[kept++] = change.tables[i];
+    change.tables = tables;
+    change.table_count = kept;
+    return 0;
+}
+
+}  // namespace fanout::lane

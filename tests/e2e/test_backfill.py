@@ -1,0 +1,296 @@
+"""Existing rows arrive, then every change, with no gap and no double, whatever happens meanwhile."""
+import json
+import random
+import threading
+import time
+
+import psycopg2
+
+from fanout_test import shop
+from fanout_test.case import Case, main, seed
+from fanout_test.processes import DEADLINE_SECONDS, wait_until
+
+SMALL = {"backfill": True, "chunk_bytes": "64kB", "workers": 3}
+
+
+class Writer(threading.Thread):
+    """Calls step(cursor) in transactions of its own until it is told to stop."""
+
+    def __init__(self, database, step, per_transaction=4):
+        super().__init__(daemon=True)
+        self.database, self.step, self.per_transaction = database, step, per_transaction
+        self.stop_asked = threading.Event()
+        self.error = None
+        self.count = 0
+
+    def run(self):
+        connection = None
+        while not self.stop_asked.is_set():
+            try:
+                connection = connection or self.database.connect(autocommit=False)
+                with connection.cursor() as cursor:
+                    for _ in range(self.per_transaction):
+                        self.step(cursor)
+                connection.commit()
+                self.count += 1
+            except psycopg2.IntegrityError:
+                connection.rollback()
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                connection = None
+                self.stop_asked.wait(0.1)
+            except Exception as error:  # noqa: BLE001  told to the test by finish()
+                self.error = error
+                return
+
+    def finish(self):
+        self.stop_asked.set()
+        self.join(DEADLINE_SECONDS)
+        if self.error:
+            raise self.error
+
+
+class Backfill(Case):
+    def rows(self, stage, table, count, columns="id integer PRIMARY KEY, n integer, note text",
+             values="i, i, 'row ' || i"):
+        stage.shop.run(f"CREATE TABLE {table} ({columns})")
+        stage.shop.run(f"INSERT INTO {table} SELECT {values} FROM generate_series(1, {count}) i")
+        stage.tables.append(f"public.{table}")
+
+    def copies(self, stage, name):
+        return stage.shop.run("SELECT table_name, state, mode, rows_done, chunks, retries, detail, "
+                              "last_error FROM fanout.backfills WHERE subscription = %s", (name,))
+
+    def finished(self, stage, name, seconds=DEADLINE_SECONDS):
+        wait_until(lambda: f"{name} is copied: {self.copies(stage, name)} {stage.explain()}",
+                   lambda: all(row[1] == "complete" for row in self.copies(stage, name)), seconds)
+
+    def test_an_idle_table_arrives_whole(self):
+        stage = self.stage()
+        self.rows(stage, "t", 5000)
+        self.rows(stage, "pair", 3000, "a text COLLATE \"C\", b uuid, v numeric, j jsonb, "
+                  "PRIMARY KEY (a, b)",
+                  "'k' || i % 7, md5(i::text)::uuid, i / 7.0, jsonb_build_object('i', i)")
+        self.rows(stage, "empty", 0)
+        for kind in ("postgres", "sqlite", "file"):
+            stage.subscribe(kind, **SMALL)
+            self.finished(stage, kind)
+            self.assertEqual(stage.compare(kind), 8000)
+        rows = dict((row[0], row[3]) for row in self.copies(stage, "postgres"))
+        self.assertEqual(rows, {"t": 5000, "pair": 3000, "empty": 0})
+
+    def test_keys_of_unknown_order_and_no_keys(self):
+        stage = self.stage()
+        self.rows(stage, "word", 2000, "w text COLLATE \"en-x-icu\" PRIMARY KEY, n integer",
+                  "'w' || i, i")
+        self.rows(stage, "log", 2000, "n integer, note text", "i % 50, 'x'")
+        stage.shop.run("ALTER TABLE log REPLICA IDENTITY FULL")
+        chance = random.Random(seed())
+
+        def step(cursor):
+            i = chance.randrange(2000)
+            cursor.execute("UPDATE word SET n = n + 1 WHERE w = %s", (f"w{i}",))
+            cursor.execute("INSERT INTO log VALUES (%s, 'new')", (i,))
+            cursor.execute("UPDATE log SET note = 'y' WHERE n = %s", (chance.randrange(50),))
+        writer = Writer(stage.shop, step)
+        writer.start()
+        stage.subscribe("postgres", **SMALL)
+        self.finished(stage, "postgres")
+        writer.finish()
+        stage.compare("postgres")
+        self.assertEqual({row[2] for row in self.copies(stage, "postgres")}, {"snapshot"})
+
+    def test_a_busy_shop(self):
+        stage = self.stage()
+        generator = stage.load(shop, seed=seed())
+        stage.fill(generator)
+        traffic = stage.run_traffic(generator)
+        while traffic.committed < 300 and traffic.is_alive():
+            traffic.join(0.05)
+        for kind in ("postgres", "sqlite", "file"):
+            stage.subscribe(kind, **SMALL)
+        for kind in ("postgres", "sqlite", "file"):
+            self.finished(stage, kind)
+        traffic.finish()
+        self.assertGreater(stage.compare(), 100)
+
+    def hot_step(self, chance, keys):
+        """Every kind of change, keys included, with a TOASTed column that mostly stays."""
+        def step(cursor):
+            key, other = chance.randrange(keys), chance.randrange(keys)
+            what = chance.randrange(6)
+            if what == 0:
+                cursor.execute("DELETE FROM hot WHERE id = %s", (key,))
+            elif what == 1:
+                cursor.execute("INSERT INTO hot VALUES (%s, 0, repeat(md5(%s), 200)) "
+                               "ON CONFLICT DO NOTHING", (key, str(other)))
+            elif what == 2:
+                cursor.execute("SAVEPOINT s")
+                cursor.execute("UPDATE hot SET id = %s WHERE id = %s "
+                               "AND NOT EXISTS (SELECT FROM hot WHERE id = %s)",
+                               (other, key, other))
+            elif what == 3:
+                cursor.execute("UPDATE hot SET wide = repeat(md5(%s), 300) WHERE id = %s",
+                               (str(other), key))
+            else:
+                cursor.execute("UPDATE hot SET n = n + 1 WHERE id = %s", (key,))
+        return step
+
+    def hot(self, stage, keys):
+        self.rows(stage, "hot", keys, "id integer PRIMARY KEY, n integer, wide text",
+                  "i, 0, repeat(md5(i::text), 200)")
+        stage.shop.run("ALTER TABLE hot ALTER wide SET STORAGE EXTERNAL")
+
+    def hot_writers(self, stage, keys, count=3):
+        writers = [Writer(stage.shop, self.hot_step(random.Random(seed() + i), keys),
+                          per_transaction=1 + 3 * i) for i in range(count)]
+        for writer in writers:
+            writer.start()
+        return writers
+
+    def test_every_change_in_every_window(self):
+        stage = self.stage()
+        self.hot(stage, 3000)
+        writers = self.hot_writers(stage, 3500)
+        for kind in ("postgres", "sqlite", "file"):
+            stage.subscribe(kind, **SMALL)
+        for kind in ("postgres", "sqlite", "file"):
+            self.finished(stage, kind)
+        for writer in writers:
+            writer.finish()
+        self.assertGreater(sum(writer.count for writer in writers), 50)
+        stage.compare()
+
+    def test_survives_kills_of_everything(self):
+        stage = self.stage()
+        self.hot(stage, 6000)
+        writers = self.hot_writers(stage, 6500, 2)
+        stage.subscribe("postgres", **SMALL, rows_per_second=3000)
+        stage.subscribe("file", **SMALL, rows_per_second=3000)
+        chance = random.Random(seed())
+        kills = 0
+        for _ in range(8):
+            time.sleep(chance.uniform(0.1, 0.6))
+            what = chance.choice(("daemon", "daemon", "target", "source"))
+            if what == "daemon":
+                stage.daemon.kill()
+                stage.daemon.start()
+            elif what == "target":
+                stage.target.restart("immediate")
+            else:
+                stage.source.restart("immediate")
+            kills += 1
+        self.finished(stage, "postgres", 120)
+        self.finished(stage, "file", 120)
+        for writer in writers:
+            writer.finish()
+        stage.compare("postgres", "file")
+
+    def test_truncate_meanwhile(self):
+        stage = self.stage()
+        self.rows(stage, "t", 20000)
+        stage.subscribe("postgres", **SMALL, rows_per_second=20000)
+        stage.subscribe("sqlite", **SMALL, rows_per_second=20000)
+        for i in range(6):
+            time.sleep(0.15)
+            stage.shop.run("TRUNCATE t")
+            stage.shop.run("INSERT INTO t SELECT i, i, 'again' FROM generate_series(1, %s) i",
+                           (3000 * (i + 1),))
+        self.finished(stage, "postgres")
+        self.finished(stage, "sqlite")
+        stage.compare("postgres", "sqlite")
+
+    def test_a_key_that_changes_its_columns(self):
+        stage = self.stage()
+        self.rows(stage, "t", 20000, "id integer PRIMARY KEY, other integer NOT NULL UNIQUE, n text",
+                  "i, 100000 - i, 'x'")
+        stage.subscribe("postgres", **SMALL, rows_per_second=20000)
+        time.sleep(0.3)
+        stage.shop.run("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (other)")
+        stage.shop.run("UPDATE t SET n = 'y' WHERE other % 3 = 0")
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+
+    def test_resync_and_cancel_beside_others(self):
+        stage = self.stage()
+        self.hot(stage, 2000)
+        self.rows(stage, "calm", 4000)
+        writers = self.hot_writers(stage, 2200, 2)
+        for kind in ("postgres", "sqlite", "file"):
+            stage.subscribe(kind, **SMALL)
+        for kind in ("postgres", "sqlite", "file"):
+            self.finished(stage, kind)
+        stage.copy.run("DELETE FROM calm WHERE id % 2 = 0")
+        stage.copy.run("INSERT INTO calm VALUES (99999, 0, 'foreign')")
+        stage.shop.run("SELECT fanout.resync('postgres', ARRAY['public.calm', 'public.hot'])")
+        stage.shop.run("SELECT fanout.resync('sqlite', ARRAY['public.hot'], 'id % 2 = 0')")
+        self.rows(stage, "late", 1500)
+        for kind in ("postgres", "sqlite", "file"):
+            self.finished(stage, kind)
+        for writer in writers:
+            writer.finish()
+        stage.compare()
+
+    def test_what_is_there_already_is_refused(self):
+        stage = self.stage()
+        self.rows(stage, "t", 10)
+        stage.copy.run("CREATE TABLE t (id integer PRIMARY KEY, n integer, note text)")
+        stage.copy.run("INSERT INTO t VALUES (77, 0, 'mine')")
+        stage.subscribe("postgres", **SMALL)
+        row = stage.wait_state("postgres", "failed")
+        self.assertIn("has rows already", row["last_error"])
+        self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
+
+    def test_a_commit_that_nobody_sees_yet(self):
+        stage = self.stage(settings={"synchronous_standby_names": ""})
+        self.rows(stage, "t", 3000)
+        stage.source.set_and_reload(synchronous_standby_names="'nobody'")
+        done = []
+
+        def commit():
+            connection = stage.shop.connect()
+            with connection.cursor() as cursor:
+                cursor.execute("SET synchronous_commit = on")
+                cursor.execute("UPDATE t SET note = 'unseen' WHERE id % 5 = 0")
+            done.append(True)
+            connection.close()
+        thread = threading.Thread(target=commit, daemon=True)
+        thread.start()
+        stage.shop.run("SET synchronous_commit = local")
+        wait_until("the commit waits", lambda: stage.shop.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1)
+        connection = stage.shop.connect()
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = local")
+            cursor.execute("SELECT fanout.create_target('postgres', 'postgres', %s)",
+                           (json.dumps(stage.options_of("postgres")),))
+            cursor.execute("SELECT fanout.create_subscription('postgres', 'postgres', "
+                           "ARRAY['public.*'], %s)", (json.dumps({**SMALL, "create_tables": True}),))
+        connection.close()
+        time.sleep(1.5)
+        self.assertEqual(done, [])
+        stage.source.set_and_reload(synchronous_standby_names="''")
+        thread.join(DEADLINE_SECONDS)
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+
+    def test_prepared_and_long_transactions(self):
+        stage = self.stage(settings={"max_prepared_transactions": "5"})
+        self.rows(stage, "t", 3000)
+        stage.shop.run("CREATE TABLE elsewhere (n integer)")
+        connection = stage.shop.connect(autocommit=False)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE t SET note = 'prepared' WHERE id % 7 = 0")
+            cursor.execute("PREPARE TRANSACTION 'later'")
+        connection.rollback()
+        slow = stage.shop.connect(autocommit=False)
+        slow.cursor().execute("UPDATE t SET note = 'slow' WHERE id % 7 = 1")
+        stage.subscribe("postgres", ["public.t"], **SMALL)
+        stage.tables = ["public.t"]
+        self.finished(stage, "postgres")
+        slow.commit()
+        slow.close()
+        stage.shop.run("COMMIT PREPARED 'later'")
+        stage.compare("postgres")
+
+
+main()

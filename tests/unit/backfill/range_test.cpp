@@ -1,0 +1,193 @@
+// Snapshots, keys and ranges: what decides whether a change of the stream is the copy's or ours.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "sidecar/backfill/table_copy.hpp"
+
+namespace fanout::backfill {
+namespace {
+
+std::string int4(std::int32_t number) {
+    return {reinterpret_cast<const char*>(&number), sizeof number};
+}
+
+Bound at(std::int32_t number, bool behind) {
+    return {std::make_shared<const KeyValues>(KeyValues{int4(number)}), behind};
+}
+
+KeyShape one_int() {
+    return {{KeyKind::int4}, {"id"}, {"id"}};
+}
+
+TEST(SnapshotTest, sees_what_had_committed) {
+    const auto snapshot = Snapshot::parse("100:110:103,105");
+    ASSERT_TRUE(snapshot);
+    EXPECT_TRUE(snapshot->sees(99));
+    EXPECT_TRUE(snapshot->sees(104));
+    EXPECT_FALSE(snapshot->sees(103));
+    EXPECT_FALSE(snapshot->sees(105));
+    EXPECT_FALSE(snapshot->sees(110));
+    EXPECT_TRUE(Snapshot::parse("7:7:")->sees(6));
+    EXPECT_FALSE(Snapshot::parse("7:7:")->sees(7));
+    EXPECT_FALSE(Snapshot::parse("7:"));
+    EXPECT_FALSE(Snapshot::parse("7:9:x"));
+}
+
+TEST(SnapshotTest, ids_wrap_around) {
+    constexpr std::uint64_t kEpoch = 1ULL << 32;
+    const auto behind = Snapshot::parse(std::to_string(5 * kEpoch + 10) + ":" +
+                                        std::to_string(5 * kEpoch + 20) + ":");
+    EXPECT_TRUE(behind->sees(0xFFFFFFF0U));  // of the epoch before
+    EXPECT_FALSE(behind->sees(25));
+    const auto before = Snapshot::parse(std::to_string(5 * kEpoch - 10) + ":" +
+                                        std::to_string(5 * kEpoch - 5) + ":");
+    EXPECT_FALSE(before->sees(3));  // of the epoch to come
+    EXPECT_EQ(full_xid(3, 5 * kEpoch - 5), 5 * kEpoch + 3);
+}
+
+TEST(KeyTest, orders_as_the_server_does) {
+    EXPECT_LT(compare_values(KeyKind::int4, int4(-1), int4(1)), 0);
+    EXPECT_LT(compare_values(KeyKind::text, "a", "ab"), 0);
+    EXPECT_LT(compare_values(KeyKind::text, "z", "\xC3\xA4"), 0);
+    EXPECT_GT(compare_values(KeyKind::oid, int4(-1), int4(1)), 0);
+}
+
+TEST(KeyTest, literals_are_exact) {
+    EXPECT_EQ(key_literal(KeyKind::int4, int4(-5)), "'-5'::pg_catalog.int4");
+    EXPECT_EQ(key_literal(KeyKind::text, "it's"), "'it''s'::pg_catalog.text");
+    EXPECT_EQ(key_literal(KeyKind::date, int4(0)), "'2000-01-01'::pg_catalog.date");
+    EXPECT_EQ(key_literal(KeyKind::date, int4(-730'120)), "'0001-01-01 BC'::pg_catalog.date");
+    const std::int64_t micros = -1;
+    EXPECT_EQ(key_literal(KeyKind::timestamp, {reinterpret_cast<const char*>(&micros), 8}),
+              "'1999-12-31 23:59:59.999999'::pg_catalog.timestamp");
+    EXPECT_EQ(one_int().condition(at(3, true), true), "id > '3'::pg_catalog.int4");
+    EXPECT_EQ(one_int().condition(at(3, false), false), "id < '3'::pg_catalog.int4");
+}
+
+TEST(RangeMapTest, always_covers_every_key) {
+    const unsigned seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 chance(seed);
+    const auto shape = one_int();
+    RangeMap map;
+    for (int i = 0; i < 500; ++i) {
+        const auto key = static_cast<std::int32_t>(chance() % 1000);
+        const std::size_t found = map.find(shape, {int4(key)});
+        if (chance() % 2 == 0) {
+            map.split(found, at(key, chance() % 2 == 0));
+        } else {
+            map.reopen_key(shape, {int4(key)});
+            EXPECT_EQ(map.ranges()[map.find(shape, {int4(key)})].state, RangeState::pending);
+        }
+        map.ranges()[chance() % map.ranges().size()].state =
+            chance() % 2 == 0 ? RangeState::done : RangeState::pending;
+        if (chance() % 5 == 0) map.join();
+        ASSERT_EQ(map.ranges().back().upper.key, nullptr);
+        for (std::size_t r = 0; r + 2 < map.ranges().size(); ++r)
+            ASSERT_LE(shape.compare(*map.ranges()[r].upper.key, *map.ranges()[r + 1].upper.key), 0);
+    }
+}
+
+class CopyTest : public ::testing::Test {
+  protected:
+    TableCopy copy_;
+    fanout_column column_{};
+    fanout_table table_{};
+
+    CopyTest() {
+        column_.name = {"id", 2};
+        column_.flags = FANOUT_COLUMN_KEY | FANOUT_COLUMN_PRIMARY_KEY;
+        table_.version = 1;
+        table_.columns = &column_;
+        table_.column_count = 1;
+        auto shape = std::make_shared<TableShape>();
+        shape->key = one_int();
+        shape->keyed = true;
+        copy_.shape = shape;
+        copy_.mode = CopyMode::ordered;
+        copy_.state = CopyState::copying;
+        copy_.prepared = true;
+        // done up to 10, landed up to 20, open up to 30, then pending
+        auto& map = copy_.ranges;
+        map.split(0, at(10, true));
+        map.split(1, at(20, true));
+        map.split(2, at(30, true));
+        const auto snapshot = std::make_shared<const Snapshot>(*Snapshot::parse("100:100:"));
+        map.ranges()[0].state = RangeState::done;
+        map.ranges()[1].state = RangeState::landed;
+        map.ranges()[1].snapshot = snapshot;
+        map.ranges()[1].passed_at = 500;
+        map.ranges()[2].state = RangeState::open;
+        map.ranges()[2].snapshot = snapshot;
+        map.ranges()[2].id = 9;
+        copy_.windows[9] = std::make_shared<Window>();
+        copy_.windows[9]->id = 9;
+        copy_.windows[9]->snapshot = snapshot;
+    }
+
+    Verdict judge(std::uint8_t op, std::optional<std::int32_t> before,
+                  std::optional<std::int32_t> after, std::uint32_t xid) {
+        std::string old_key = int4(before.value_or(0)), new_key = int4(after.value_or(0));
+        const auto value = [](const std::string& key) {
+            return fanout_value{reinterpret_cast<const std::uint8_t*>(key.data()), 4,
+                                FANOUT_PRESENT};
+        };
+        const fanout_value old_image = value(old_key), new_image = value(new_key);
+        fanout_change change{};
+        change.op = op;
+        change.table = &table_;
+        change.before_kind = before ? FANOUT_BEFORE_KEY : FANOUT_BEFORE_NONE;
+        change.before = before ? &old_image : nullptr;
+        change.after = after ? &new_image : nullptr;
+        return copy_.judge(change, xid).verdict;
+    }
+};
+
+constexpr std::uint32_t kSeen = 99, kUnseen = 101;
+
+TEST_F(CopyTest, the_table_of_the_rules) {
+    for (const auto xid : {kSeen, kUnseen}) {
+        EXPECT_EQ(judge(FANOUT_INSERT, {}, 5, xid), Verdict::apply);
+        EXPECT_EQ(judge(FANOUT_INSERT, {}, 35, xid), Verdict::drop);
+    }
+    EXPECT_EQ(judge(FANOUT_UPDATE, {}, 15, kSeen), Verdict::drop);
+    EXPECT_EQ(judge(FANOUT_UPDATE, {}, 15, kUnseen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_DELETE, 25, {}, kSeen), Verdict::drop);
+    EXPECT_EQ(judge(FANOUT_DELETE, 25, {}, kUnseen), Verdict::wait);
+}
+
+TEST_F(CopyTest, key_changes_fall_apart) {
+    EXPECT_EQ(judge(FANOUT_UPDATE, 5, 6, kUnseen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 5, 35, kUnseen), Verdict::remove_old);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 35, 5, kUnseen), Verdict::insert_new);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 35, 36, kUnseen), Verdict::drop);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 5, 25, kUnseen), Verdict::wait);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 25, 5, kSeen), Verdict::insert_new);
+}
+
+TEST_F(CopyTest, a_seen_truncate_takes_landed_rows_with_it) {
+    EXPECT_FALSE(copy_.truncate_waits_for(kSeen));
+    copy_.truncated(kSeen);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kUnseen), Verdict::drop);
+    EXPECT_EQ(copy_.truncate_waits_for(kUnseen), 9U);
+}
+
+TEST_F(CopyTest, the_note_brings_back_what_is_at_the_target) {
+    TableCopy again;
+    ASSERT_TRUE(again.take_note(copy_.note(7), 7));
+    EXPECT_FALSE(again.take_note(copy_.note(7), 8));
+    copy_ = std::move(again);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 5, kSeen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kSeen), Verdict::drop);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kUnseen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 25, kUnseen), Verdict::drop);
+    copy_.pass(499);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kSeen), Verdict::drop);
+    copy_.pass(500);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kSeen), Verdict::apply);
+}
+
+}  // namespace
+}  // namespace fanout::backfill
