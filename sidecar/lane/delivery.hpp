@@ -14,13 +14,13 @@
 
 #include "fanout/base/ids.hpp"
 #include "sidecar/backfill/copier.hpp"
+#include "sidecar/backfill/plan_box.hpp"
 #include "sidecar/host/connector_guard.hpp"
 #include "sidecar/journal/journal.hpp"
 #include "sidecar/lane/batch_builder.hpp"
 #include "sidecar/lane/cursor_store.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
-#include "sidecar/lane/plan_box.hpp"
 #include "sidecar/lane/table_cache.hpp"
 
 namespace fanout::lane {
@@ -51,7 +51,7 @@ struct DeliveryParts {
     const CursorStore& cursors;
     TableCache& tables;
     LaneOutbox& outbox;
-    const PlanBox& plan;
+    const backfill::PlanBox& plan;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -128,7 +128,7 @@ class Delivery {
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;
     host::ConnectorGuard& connector_;
-    const PlanBox& plan_;
+    const backfill::PlanBox& plan_;
 
     BatchBuilder batch_;
     fanout_cursor passed_{};   // complete transactions and keepalives that were read

@@ -16,13 +16,13 @@
 #include <string>
 #include <thread>
 
+#include "sidecar/backfill/plan_box.hpp"
 #include "sidecar/host/connector_guard.hpp"
 #include "sidecar/journal/journal.hpp"
 #include "sidecar/lane/cursor_store.hpp"
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
-#include "sidecar/lane/plan_box.hpp"
 #include "sidecar/pacing/backoff.hpp"
 
 namespace fanout::lane {
@@ -66,7 +66,7 @@ class Lane {
     const std::atomic<std::uint64_t>& epoch_;
     const CursorStore cursors_;
     LaneOutbox outbox_;
-    PlanBox plan_;
+    backfill::PlanBox plan_;
     TableCache tables_;
     pacing::Backoff backoff_{kRetryPauseMax};
     std::unique_ptr<journal::JournalReader> reader_;

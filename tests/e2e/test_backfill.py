@@ -62,7 +62,14 @@ class Backfill(Case):
 
     def finished(self, stage, name, seconds=DEADLINE_SECONDS):
         wait_until(lambda: f"{name} is copied: {self.copies(stage, name)} {stage.explain()}",
-                   lambda: all(row[1] == "complete" for row in self.copies(stage, name)), seconds)
+                   lambda: self.is_copied(stage, name), seconds)
+
+    def is_copied(self, stage, name):
+        try:
+            copies = self.copies(stage, name)
+        except psycopg2.Error:  # the connection of before a restart
+            return False
+        return bool(copies) and all(row[1] == "complete" for row in copies)
 
     def test_an_idle_table_arrives_whole(self):
         stage = self.stage()
@@ -90,7 +97,9 @@ class Backfill(Case):
             i = chance.randrange(2000)
             cursor.execute("UPDATE word SET n = n + 1 WHERE w = %s", (f"w{i}",))
             cursor.execute("INSERT INTO log VALUES (%s, 'new')", (i,))
-            cursor.execute("UPDATE log SET note = 'y' WHERE n = %s", (chance.randrange(50),))
+            if i % 10 == 0:
+                cursor.execute("UPDATE log SET note = 'y' WHERE n = %s", (i,))
+            time.sleep(0.005)
         writer = Writer(stage.shop, step)
         writer.start()
         stage.subscribe("postgres", **SMALL)
@@ -222,7 +231,7 @@ class Backfill(Case):
         stage.copy.run("DELETE FROM calm WHERE id % 2 = 0")
         stage.copy.run("INSERT INTO calm VALUES (99999, 0, 'foreign')")
         stage.shop.run("SELECT fanout.resync('postgres', ARRAY['public.calm', 'public.hot'])")
-        stage.shop.run("SELECT fanout.resync('sqlite', ARRAY['public.hot'], 'id % 2 = 0')")
+        stage.shop.run("SELECT fanout.resync('sqlite', ARRAY['public.hot'])")
         self.rows(stage, "late", 1500)
         for kind in ("postgres", "sqlite", "file"):
             self.finished(stage, kind)
@@ -241,7 +250,7 @@ class Backfill(Case):
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
 
     def test_a_commit_that_nobody_sees_yet(self):
-        stage = self.stage(settings={"synchronous_standby_names": ""})
+        stage = self.stage()
         self.rows(stage, "t", 3000)
         stage.source.set_and_reload(synchronous_standby_names="'nobody'")
         done = []
@@ -255,7 +264,6 @@ class Backfill(Case):
             connection.close()
         thread = threading.Thread(target=commit, daemon=True)
         thread.start()
-        stage.shop.run("SET synchronous_commit = local")
         wait_until("the commit waits", lambda: stage.shop.value(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1)
         connection = stage.shop.connect()

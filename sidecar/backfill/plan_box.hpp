@@ -8,16 +8,16 @@
 
 #include "sidecar/backfill/request.hpp"
 
-namespace fanout::lane {
+namespace fanout::backfill {
 
 class PlanBox {
   public:
-    void put(const backfill::Plan& plan) {
+    void put(const Plan& plan) {
         const std::lock_guard lock(mutex_);
         plan_ = plan;
         ++version_;
     }
-    backfill::Plan get(std::uint64_t& version) const {
+    Plan get(std::uint64_t& version) const {
         const std::lock_guard lock(mutex_);
         version = version_;
         return plan_;
@@ -27,7 +27,7 @@ class PlanBox {
   private:
     mutable std::mutex mutex_;
     std::atomic<std::uint64_t> version_{1};
-    backfill::Plan plan_;  // with mutex_
+    Plan plan_;  // with mutex_
 };
 
-}  // namespace fanout::lane
+}  // namespace fanout::backfill
