@@ -39,7 +39,7 @@ def _decode(ground, slot, options, rows):
 def run(report, options):
     count = options.rows or ROWS
     for workload in options.workloads or ("insert", "update", "pgbench"):
-        ground = Ground()
+        ground = Ground(fsync="off")  # of the source, while the WAL is written
         try:
             _measure(ground, report, workload, count, options.runs)
         finally:

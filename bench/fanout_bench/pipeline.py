@@ -16,7 +16,7 @@ GOAL_CPU, GOAL_FILE_ROWS, GOAL_MB = 0.25, 300_000, 64
 def run(report, options):
     count = options.rows or ROWS
     for workload in options.workloads or ("insert", "update", "pgbench"):
-        ground = Ground()
+        ground = Ground(fsync="off")  # of the source, while the WAL is written
         try:
             _measure(ground, report, workload, count, options.runs)
         finally:
