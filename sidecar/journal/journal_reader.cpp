@@ -46,7 +46,7 @@ ReadOutcome JournalReader::find_start() {
 bool JournalReader::enter(std::shared_ptr<Segment> segment) {
     auto mapping = segment->map();
     if (!mapping.is_ok()) return false;
-    if (mapping_) retired_.push_back(std::move(mapping_));
+    if (mapping_) retired_.push_back({records_, std::move(mapping_)});
     mapping_ = std::move(mapping.value());
     segment_ = std::move(segment);
     return true;
@@ -91,7 +91,10 @@ ReadOutcome JournalReader::next(wire::RecordView& out) {
             position_ += length;
         }
         const Step step = take(out);
-        if (step == Step::deliver) return ReadOutcome::record;
+        if (step == Step::deliver) {
+            ++records_;
+            return ReadOutcome::record;
+        }
         if (step == Step::fail) return refuse(offset, refusal_);
     }
 }
@@ -157,7 +160,7 @@ JournalReader::Step JournalReader::take_piece(wire::RecordView& record) {
         wire::read_record({whole.bytes.get(), whole.total}, record, wire::kWholeRecordBytesMax);
     refusal_ = wire::refusal_text(refusal);
     if (refusal != wire::Refusal::none) return Step::fail;
-    whole_records_.push_back(std::move(whole.bytes));
+    whole_records_.push_back({records_ + 1, std::move(whole.bytes)});
     return Step::deliver;
 }
 
@@ -199,9 +202,11 @@ void JournalReader::interrupt() {
     doorbell_.ring();
 }
 
-void JournalReader::release() {
-    retired_.clear();
-    whole_records_.clear();
+void JournalReader::release_before(std::uint64_t first_kept) {
+    while (!retired_.empty() && retired_.front().last_record < first_kept)
+        retired_.pop_front();
+    while (!whole_records_.empty() && whole_records_.front().last_record < first_kept)
+        whole_records_.pop_front();
 }
 
 std::uint64_t JournalReader::backlog_bytes() const {
