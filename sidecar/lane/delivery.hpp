@@ -1,6 +1,8 @@
 // One stay at a target, from open to the first trouble: journal → batches → write → flush → cursor.
 //
-// A batch is whatever has arrived, up to the limits; no timer holds anything back. Every trouble
+// A batch is whatever has arrived, up to the limits; no timer holds anything back. A connector that
+// flushes ahead works on up to two batches while the next is read; a cursor counts only when the
+// connector says that it is durable. Every trouble
 // ends the delivery with a reason; the lane decides what follows, and the next delivery begins at
 // the target's cursor. That is the one recovery path. Lane thread.
 #pragma once
@@ -15,6 +17,7 @@
 #include "sidecar/journal/journal.hpp"
 #include "sidecar/lane/batch_builder.hpp"
 #include "sidecar/lane/cursor_store.hpp"
+#include "sidecar/lane/in_flight.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
 #include "sidecar/lane/table_cache.hpp"
@@ -60,7 +63,7 @@ class Delivery {
     /// Something became durable: the trouble before it is over.
     bool progressed() const { return progressed_; }
     /// After an ending with `reopen`: what the next delivery is given.
-    Standpoint standpoint() const { return {flushed_, passed_}; }
+    Standpoint standpoint() const { return {begun_, passed_}; }
 
   private:
     using Trouble = std::optional<Ending>;
@@ -83,15 +86,21 @@ class Delivery {
     bool over_limits() const;
     Trouble relieve();
     Trouble deliver();
-    Trouble write(const fanout_batch& batch);
+    Trouble deliver_durably();
+    Trouble write(Batch batch);
     Trouble flush();
-    Trouble settle();
+    Trouble settle(fanout_settle until);
+    Trouble move_on();
+    Trouble rest();
+    Trouble advance_idle_cursor();
     Trouble save_cursor_if_due();
     Trouble save_cursor();
     Ending leave();
     Trouble read_rest();
-    void wait_for_data();
-    void release_if_empty();
+    Trouble wait_for_data();
+    void take_progress(const fanout_progress& progress);
+    void count(const Delivered& delivered);
+    void release_memory();
     void publish(bool waiting);
 
     Trouble denied(const CachedTable& table);
@@ -110,17 +119,18 @@ class Delivery {
     host::ConnectorGuard& connector_;
 
     BatchBuilder batch_;
+    InFlight in_flight_;
     fanout_cursor passed_{};   // complete transactions and keepalives that were read
     fanout_cursor durable_{};  // what a restart would begin at
-    fanout_cursor flushed_{};  // acknowledged by the connector
+    fanout_cursor begun_{};    // given to the last flush
+    fanout_cursor flushed_{};  // durable, as the connector says
     fanout_cursor settled_{};  // nothing up to it is in hand: what is reported
     Lsn posted_lsn_ = 0;       // end_lsn of the last progress the reporter was told of
     Lsn open_commit_lsn_ = 0;
     PgTime open_commit_time_ = 0;
     Lsn open_end_lsn_ = 0;
     std::uint64_t rows_in_hand_ = 0;  // read, not flushed
-    std::uint64_t rows_written_ = 0;  // of those, at the connector
-    std::uint64_t transactions_written_ = 0;
+    std::uint64_t records_since_move_ = 0;
     bool waiting_ = false;  // for the journal to grow
     bool progressed_ = false;
     std::chrono::steady_clock::time_point saved_at_{};

@@ -87,9 +87,11 @@ Delivery::Trouble Delivery::take_abort() {
     if (!batch_.open_part_written()) {
         rows_in_hand_ -= batch_.open_rows();
         batch_.drop_open();
-        release_if_empty();
+        release_memory();
         return std::nullopt;
     }
+    // The next delivery has to know what the target has.
+    if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     return Ending{Ending::Kind::reopen, LaneState::streaming, "", "", 0};
 }
 
@@ -115,7 +117,7 @@ Delivery::Trouble Delivery::denied(const CachedTable& table) {
                           {"around", lsn_text(open_commit_lsn_)}});
         return std::nullopt;
     }
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     return Ending{
         Ending::Kind::trouble, LaneState::denied,
         "role " + settings_.owner + ", who owns the subscription, may not read " + name,
@@ -142,7 +144,7 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
     fanout_change change;
     if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
         return unreadable(decoded);
-    batch_.add(change, record.whole.size());
+    batch_.add(change, record.whole.size(), reader_.records());
     ++rows_in_hand_;
     return std::nullopt;
 }
@@ -154,7 +156,7 @@ Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
     if (!decoded.is_ok()) return unreadable(decoded);
     if (denied_table != nullptr)
         if (auto trouble = denied(*denied_table)) return trouble;
-    if (change.table_count != 0) batch_.add(change, record.whole.size());
+    if (change.table_count != 0) batch_.add(change, record.whole.size(), reader_.records());
     return std::nullopt;
 }
 
@@ -166,13 +168,13 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
         std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
     const bool wanted = !own && connector_.wants_messages();
     if (in_transaction) {
-        if (wanted) batch_.add(change, record.whole.size());
+        if (wanted) batch_.add(change, record.whole.size(), reader_.records());
         return std::nullopt;
     }
     const Lsn behind = record.header.lsn + 1;
     if (wanted) {
         batch_.begin(record.header.lsn, behind, passed_.commit_time, 0);
-        batch_.add(change, record.whole.size());
+        batch_.add(change, record.whole.size(), reader_.records());
         batch_.commit();
         passed_.commit_lsn = record.header.lsn;
     }
@@ -183,7 +185,7 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
 Delivery::Trouble Delivery::take_keepalive(const wire::RecordView& record) {
     passed_.end_lsn = std::max(passed_.end_lsn, record.header.lsn);
     if ((record.header.flags & wire::kFlagReportRequested) == 0) return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     publish(waiting_);
     outbox_.post(LaneEvent::requested);
     return std::nullopt;

@@ -114,12 +114,6 @@ const CachedTable* TableCache::find(Oid32 oid) const {
 void TableCache::clear() {
     in_force_.clear();
     replaced_.clear();
-    forget_rows_in_hand();
-}
-
-void TableCache::forget_rows_in_hand() {
-    for (auto& [oid, count] : counts_)
-        count.rows_in_hand = 0;
 }
 
 }  // namespace fanout::lane

@@ -23,8 +23,7 @@ struct TableCount {
     Oid32 oid = 0;
     std::string schema, name;
     char identity = 'd';
-    std::uint64_t rows_in_hand = 0;  // read and not yet durable at the target
-    std::uint64_t rows_delivered = 0;
+    std::uint64_t rows_delivered = 0;  // durable at the target
 };
 
 /// One version of one table.
@@ -54,11 +53,10 @@ class TableCache {
 
     /// Drops versions that are no longer in force. No change may point to one.
     void forget_replaced() { replaced_.clear(); }
+    bool has_replaced() const { return !replaced_.empty(); }
 
     /// Everything but the counts: before reading from another place.
     void clear();
-    /// What was counted as written and not flushed is void.
-    void forget_rows_in_hand();
 
     std::unordered_map<Oid32, TableCount>& counts() { return counts_; }
 
