@@ -42,6 +42,7 @@ AS $body$
                 'id', s.id, 'name', s.name, 'stream', d.name, 'owner', s.owner, 'paused', s.paused,
                     'revision', s.revision,
                 'start_lsn', s.start_lsn, 'options', s.options, 'tables', s.tables,
+                    'skips', fanout._skips(s.id),
                 'target', jsonb_build_object('name', t.name, 'connector', t.connector, 'options',
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT
@@ -264,7 +265,7 @@ BEGIN
     PERFORM fanout._report_stream(e, status ->> 'daemon')
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'streams', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
-    PERFORM fanout._report_subscription(e)
+    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e)
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'subscriptions', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
     INSERT INTO fanout.connector_def AS c (name, version, summary, capabilities, options)

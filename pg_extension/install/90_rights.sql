@@ -31,7 +31,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA fanout TO fanout_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     fanout.stream_def, fanout.target_def, fanout.subscription_def, fanout.connector_def,
     fanout.subscription_status, fanout.subscription_table_status, fanout.stream_status,
-    fanout.backfill_def, fanout.backfill_status
+    fanout.backfill_def, fanout.backfill_status, fanout.dead_letter
     TO fanout_admin;
 
 SELECT pg_extension_config_dump('fanout.stream_def', '');

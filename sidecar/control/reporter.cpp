@@ -69,6 +69,25 @@ json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {
     return out;
 }
 
+json letters_json(const std::vector<letters::Letter>& letters) {
+    json out = json::array();
+    for (const auto& letter : letters) {
+        out.push_back({{"commit_lsn", lsn_text(letter.at.commit_lsn)},
+                       {"index", letter.at.index},
+                       {"state", "parked"},
+                       {"schema_name", text_or_null(letter.schema_name)},
+                       {"table_name", text_or_null(letter.table_name)},
+                       {"operation", letter.operation},
+                       {"error", text_or_null(letter.error)},
+                       {"hint", text_or_null(letter.hint)},
+                       {"attempts", letter.attempts},
+                       {"commit_time", time_text(letter.commit_time +
+                                                 kPgEpochOffsetSeconds * std::int64_t{1'000'000})},
+                       {"parked_at", time_text(letter.parked_at)}});
+    }
+    return out;
+}
+
 stream::StreamSnapshot stream_now(const Reconciler::StreamEntry& entry) {
     if (entry.runtime) return entry.runtime->snapshot();
     return {stream::StreamState::failed, entry.open_error, 0};
@@ -142,6 +161,7 @@ stream::StreamSnapshot Reporter::stream_of(const Reconciler::SubscriptionEntry& 
 std::string Reporter::build() {
     json report{{"daemon", daemon_}};
     json subscriptions = json::array(), streams = json::array();
+    letters_told_.clear();
     look_at_streams();
     for (auto& [id, entry] : reconciler_.subscriptions()) {
         const bool news = entry.lane && entry.lane->outbox().take_events().any;
@@ -149,6 +169,10 @@ std::string Reporter::build() {
         entry.report_due = false;
         if (entry.def.restored) continue;  // the catalog itself says so
         subscriptions.push_back(subscription_json(id, outside_view(entry, stream_of(entry))));
+        if (!entry.lane) continue;
+        auto& version = letters_told_[id] = everything_ ? 0 : entry.letters_reported;
+        const auto letters = entry.lane->dead_letters().changed_since(version);
+        if (!letters.empty()) subscriptions.back()["dead_letters"] = letters_json(letters);
     }
     for (const auto& [id, entry] : reconciler_.streams()) {
         auto& seen = streams_seen_[id];
@@ -171,6 +195,10 @@ bool Reporter::send(source::SourceConnection& connection, std::string& problem) 
     const auto result = connection.query("SELECT fanout.report($1::jsonb)", {text});
     if (result.ok()) {
         everything_ = connectors_due_ = false;
+        for (const auto& [id, version] : letters_told_)
+            if (const auto entry = reconciler_.subscriptions().find(id);
+                entry != reconciler_.subscriptions().end())
+                entry->second.letters_reported = version;
         return true;
     }
     everything_ = true;

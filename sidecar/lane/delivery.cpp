@@ -39,6 +39,8 @@ Delivery::Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector)
       cursors_(parts.cursors),
       tables_(parts.tables),
       outbox_(parts.outbox),
+      parking_(parts.parking),
+      letters_(parts.letters),
       stop_requested_(parts.stop_requested),
       epoch_(parts.epoch),
       standpoint_(parts.standpoint),
@@ -287,8 +289,15 @@ void Delivery::publish(bool waiting) {
     outbox_.update([&](LaneSnapshot& board) {
         board.cursor = settled_;
         board.waiting = waiting;
+<<<<<<< HEAD
         board.caught_up = waiting && !batch_.in_transaction() && !in_flight_.flush_pending();
         board.rows_read = board.rows_delivered + board.rows_filtered + rows_in_hand_;
+=======
+        board.caught_up = waiting && !batch_.in_transaction();
+        board.rows_dead_lettered = letters_.rows_parked();
+        board.rows_read =
+            board.rows_delivered + board.rows_filtered + board.rows_dead_lettered + rows_in_hand_;
+>>>>>>> types
     });
     const bool moved_far = passed_.end_lsn - posted_lsn_ >= kIdleReportBytes;
     if (!turned && !moved_far) return;
@@ -373,15 +382,26 @@ void Delivery::release_memory() {
     if (batch_.empty() && in_flight_.writes_pending() == 0) tables_.forget_replaced();
 }
 
-Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) const {
+/// By policy it is put aside: the target forgets what it has of the batch, and all but the change
+/// comes again. Otherwise the lane stops, and says how to go on without it.
+Ending Delivery::refused_change(const host::Outcome& outcome) {
+    if (settings_.park_rejected && parking_.refuse(outcome.at, outcome.message, outcome.hint))
+        return {Ending::Kind::again, LaneState::streaming, "", "", 0};
+    Ending ending{Ending::Kind::trouble, LaneState::failed, outcome.message, outcome.hint, 0};
+    if (outcome.at.commit_lsn == 0) return ending;
+    const std::string lsn = lsn_text(outcome.at.commit_lsn);
+    const std::string index = std::to_string(outcome.at.index);
+    ending.message += " (change at " + lsn + ", index " + index + ")";
+    if (ending.hint.empty()) ending.hint = "Mend the target or the row's table, then resume.";
+    ending.hint += " To go on without it: SELECT fanout.skip('" + settings_.name + "', '" + lsn +
+                   "', " + index + ");";
+    return ending;
+}
+
+Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) {
+    if (outcome.code == FANOUT_REJECT) return refused_change(outcome);
     Ending ending{Ending::Kind::trouble, state_after(outcome.code), outcome.message, outcome.hint,
                   0};
-    if (outcome.code == FANOUT_REJECT) {
-        ending.message += " (change at " + lsn_text(outcome.at.commit_lsn) + ", index " +
-                          std::to_string(outcome.at.index) + ")";
-        if (ending.hint.empty())
-            ending.hint = "mend the target or the row's table, then resume the subscription";
-    }
     if (outcome.code == FANOUT_FENCED && ending.hint.empty())
         ending.hint = "another fanoutd delivers this subscription: stop one of the two";
     log::debug("connector call failed", {{"subscription", settings_.name},

@@ -21,12 +21,14 @@
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
 #include "sidecar/lane/table_cache.hpp"
+#include "sidecar/letters/parking.hpp"
 
 namespace fanout::lane {
 
 /// Why a delivery ended.
 struct Ending {
-    enum class Kind : std::uint8_t { stopped, reopen, trouble };
+    /// reopen: behind a void transaction. again: from the cursor, without what was refused.
+    enum class Kind : std::uint8_t { stopped, reopen, again, trouble };
     Kind kind = Kind::stopped;
     LaneState state = LaneState::streaming;  // of trouble
     std::string message, hint;
@@ -50,6 +52,8 @@ struct DeliveryParts {
     const CursorStore& cursors;
     TableCache& tables;
     LaneOutbox& outbox;
+    letters::Parking& parking;
+    const letters::DeadLetters& letters;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -105,7 +109,10 @@ class Delivery {
 
     Trouble denied(const CachedTable& table);
     bool is_wanted(const CachedTable& table) const;
-    Ending failed_call(const char* call, const host::Outcome& outcome) const;
+    Trouble park(const wire::RecordView& record, const CachedTable* table);
+    bool is_parked(const wire::RecordView& record) const;
+    Ending failed_call(const char* call, const host::Outcome& outcome);
+    Ending refused_change(const host::Outcome& outcome);
 
     const LaneSettings& settings_;
     journal::Journal& journal_;
@@ -113,6 +120,8 @@ class Delivery {
     const CursorStore& cursors_;
     TableCache& tables_;
     LaneOutbox& outbox_;
+    letters::Parking& parking_;
+    const letters::DeadLetters& letters_;
     const std::atomic<bool>& stop_requested_;
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;

@@ -20,6 +20,21 @@ Ending unreadable(const Status& status) {
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
 }
 
+const char* operation_name(wire::Kind kind) {
+    switch (kind) {
+        case wire::Kind::insert:
+            return "insert";
+        case wire::Kind::update:
+            return "update";
+        case wire::Kind::remove:
+            return "delete";
+        case wire::Kind::truncate:
+            return "truncate";
+        default:
+            return "message";
+    }
+}
+
 template <typename Body>
 bool read_body(const wire::RecordView& record, Body& out) {
     if (record.body.size() < sizeof out) return false;
@@ -141,6 +156,7 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
                               : std::string("no transaction"))));
     if (auto trouble = denied(*table)) return trouble;
     if (!is_wanted(*table)) return std::nullopt;
+    if (is_parked(record)) return park(record, table);
     fanout_change change;
     if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
         return unreadable(decoded);
@@ -149,7 +165,35 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
     return std::nullopt;
 }
 
+bool Delivery::is_parked(const wire::RecordView& record) const {
+    return parking_.knows({record.header.lsn, record.header.index});
+}
+
+/// Keeps the change as it came, with its table's shape, before anything behind it can be flushed.
+Delivery::Trouble Delivery::park(const wire::RecordView& record, const CachedTable* table) {
+    constexpr std::size_t kKeptBytesMax = 16U << 20;
+    letters::Letter letter;
+    letter.at = {record.header.lsn, record.header.index};
+    letter.commit_time = open_commit_time_;
+    letter.operation = operation_name(record.kind());
+    letter.is_row = table != nullptr;
+    if (table != nullptr) {
+        letter.table = table->table.oid;
+        letter.schema_name.assign(table->table.schema.data, table->table.schema.size);
+        letter.table_name.assign(table->table.name.data, table->table.name.size);
+    }
+    if (table != nullptr && record.whole.size() <= kKeptBytesMax) {
+        letter.epoch = table->epoch;
+        letter.relation = table->record;
+        letter.change.assign(record.whole.begin(), record.whole.end());
+    }
+    if (auto kept = parking_.park(std::move(letter)); !kept.is_ok())
+        return Ending{Ending::Kind::trouble, LaneState::retrying, kept.text(), "", 0};
+    return std::nullopt;
+}
+
 Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
+    if (is_parked(record)) return park(record, nullptr);
     fanout_change change;
     const CachedTable* denied_table = nullptr;
     auto decoded = decode_truncate(record, tables_, batch_.arena(), change, &denied_table);
@@ -168,7 +212,12 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
         std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
     const bool wanted = !own && connector_.wants_messages();
     if (in_transaction) {
+<<<<<<< HEAD
         if (wanted) batch_.add(change, record.whole.size(), reader_.records());
+=======
+        if (wanted && is_parked(record)) return park(record, nullptr);
+        if (wanted) batch_.add(change, record.whole.size());
+>>>>>>> types
         return std::nullopt;
     }
     const Lsn behind = record.header.lsn + 1;

@@ -20,7 +20,9 @@ struct LaneSettings {
     Lsn start_lsn = 0;   // nothing that commits before it is delivered
     Lsn source_end = 0;  // of the source's WAL when the stream was attached; 0: not known
     bool create_tables = false;
-    host::OptionValues options;  // of the target
+    bool park_rejected = false;             // what the target refuses becomes a dead letter
+    std::map<Position, std::string> skips;  // what a person wants left out, and who
+    host::OptionValues options;             // of the target
     config::LaneLimits limits;
     /// Tables whose records in the journal name the owner as denied, but which it may read by now:
     /// they count as permitted for transactions that commit before the LSN (as far as they were

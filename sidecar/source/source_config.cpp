@@ -52,6 +52,17 @@ StreamDef stream_of(const json& object) {
     return stream;
 }
 
+/// An identifier may come as text or, by jsonb's habit, as a number.
+std::string text_of(const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+void read_own_options(const json& own, SubscriptionDef& subscription) {
+    subscription.create_tables = flag_of(own, "create_tables");
+    const auto on_reject = own.find("on_reject");
+    subscription.park_rejected = on_reject != own.end() && *on_reject == "park";
+}
+
 SubscriptionDef subscription_of(const json& object) {
     SubscriptionDef subscription;
     subscription.id = object.at("id").get<std::uint32_t>();
@@ -63,17 +74,17 @@ SubscriptionDef subscription_of(const json& object) {
     subscription.revision = object.at("revision").get<std::uint32_t>();
     subscription.start_lsn = lsn_of(object, "start_lsn");
     if (const auto own = object.find("options"); own != object.end() && own->is_object())
-        subscription.create_tables = flag_of(*own, "create_tables");
+        read_own_options(*own, subscription);
+    if (const auto skips = object.find("skips"); skips != object.end() && skips->is_array())
+        for (const auto& skip : *skips)
+            subscription.skips
+                .positions[{lsn_of(skip, "commit_lsn"), skip.at("index").get<std::uint64_t>()}] =
+                text_of(skip.at("by"));
     const auto& target = object.at("target");
     subscription.target = target.at("name").get<std::string>();
     subscription.connector = target.at("connector").get<std::string>();
     if (target.at("options").is_object()) subscription.options = options_of(target.at("options"));
     return subscription;
-}
-
-/// An identifier may come as text or, by jsonb's habit, as a number.
-std::string text_of(const json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 }  // namespace
