@@ -181,6 +181,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.stream_identity = stream.def.identity;
     settings.start_lsn = entry.def.start_lsn;
     settings.source_end = stream.runtime->source_end();
+    settings.skip_lsn = entry.def.skip_lsn;
     settings.create_tables = entry.def.create_tables;
     settings.options = entry.def.options;
     settings.limits = parts_.config.lane;

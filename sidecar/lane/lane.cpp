@@ -42,7 +42,10 @@ void Lane::start() {
     if (const auto stored = cursors_.load(); stored.is_ok()) {
         outbox_.update([&](LaneSnapshot& board) {
             board.cursor = stored.value().cursor;
-            board.rows_read = board.rows_delivered = stored.value().rows_delivered;
+            board.rows_delivered = stored.value().rows_delivered;
+            board.rows_filtered = stored.value().rows_filtered;
+            board.rows_read = board.rows_delivered + board.rows_filtered;
+            board.filtered_up_to = stored.value().filtered_up_to;
             board.transactions = stored.value().transactions;
         });
     }
@@ -123,6 +126,7 @@ void Lane::show(const Ending& ending) {
         board.waiting = board.caught_up = false;
         board.last_error = ending.message;
         board.last_error_hint = ending.hint;
+        board.stopped_lsn = ending.stopped_lsn;
         board.last_error_at = std::chrono::system_clock::now();
         if (tries_again(ending.state)) ++board.retries;
     });

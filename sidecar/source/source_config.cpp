@@ -62,6 +62,7 @@ SubscriptionDef subscription_of(const json& object) {
     subscription.restored = flag_of(object, "restored");
     subscription.revision = object.at("revision").get<std::uint32_t>();
     subscription.start_lsn = lsn_of(object, "start_lsn");
+    subscription.skip_lsn = lsn_of(object, "skip_lsn");
     if (const auto own = object.find("options"); own != object.end() && own->is_object())
         subscription.create_tables = flag_of(*own, "create_tables");
     const auto& target = object.at("target");
