@@ -182,6 +182,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.stream_identity = stream.def.identity;
     settings.start_lsn = entry.def.start_lsn;
     settings.source_end = stream.runtime->source_end();
+    settings.skip_lsn = entry.def.skip_lsn;
     settings.create_tables = entry.def.create_tables;
     settings.park_rejected = entry.def.park_rejected;
     settings.skips = entry.def.skips.positions;

@@ -65,6 +65,7 @@ json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {
         out["cursor_time"] =
             time_text(s.cursor.commit_time + kPgEpochOffsetSeconds * std::int64_t{1'000'000});
     }
+    out["stopped_lsn"] = s.stopped_lsn == 0 ? json(nullptr) : json(lsn_text(s.stopped_lsn));
     if (!s.tables.empty()) out["tables"] = tables_of(s);
     return out;
 }

@@ -47,6 +47,8 @@ Result<StoredCursor> CursorStore::load() const {
         stored.rows_delivered = json.at("rows_delivered").get<std::uint64_t>();
         stored.rows_filtered = json.at("rows_filtered").get<std::uint64_t>();
         stored.transactions = json.at("transactions").get<std::uint64_t>();
+        if (json.contains("filtered_up_to"))
+            stored.filtered_up_to = lsn_member(json, "filtered_up_to");
         return stored;
     } catch (const std::exception& e) {
         return Status::corruption("the cursor file " + path_ + " is damaged (" + e.what() +
@@ -64,7 +66,8 @@ Status CursorStore::save(const StoredCursor& stored) const {
                             {"rows_read", stored.rows_read},
                             {"rows_delivered", stored.rows_delivered},
                             {"rows_filtered", stored.rows_filtered},
-                            {"transactions", stored.transactions}};
+                            {"transactions", stored.transactions},
+                            {"filtered_up_to", lsn_text(stored.filtered_up_to)}};
     return state::replace_file(path_, json.dump() + "\n");
 }
 

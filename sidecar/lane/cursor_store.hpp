@@ -21,6 +21,7 @@ struct StoredCursor {
     std::uint64_t rows_delivered = 0;
     std::uint64_t rows_filtered = 0;
     std::uint64_t transactions = 0;
+    Lsn filtered_up_to = 0;  // the transactions that rows_filtered counts
 };
 
 class CursorStore {

@@ -315,9 +315,9 @@ Delivery::Trouble Delivery::save_cursor_if_due() {
 Delivery::Trouble Delivery::save_cursor() {
     const auto board = outbox_.snapshot();
     FANOUT_FAULT_HERE("lane.cursor_unsaved");
-    const auto saved =
-        cursors_.save({settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_,
-                       board.rows_delivered, board.rows_filtered, board.transactions});
+    const auto saved = cursors_.save(
+        {settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_, board.rows_delivered,
+         board.rows_filtered, board.transactions, board.filtered_up_to});
     saved_at_ = std::chrono::steady_clock::now();
     FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {

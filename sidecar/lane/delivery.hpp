@@ -33,6 +33,7 @@ struct Ending {
     LaneState state = LaneState::streaming;  // of trouble
     std::string message, hint;
     Oid32 denied_table = 0;
+    Lsn stopped_lsn = 0;  // of a transaction that a person may skip
 };
 
 /// Where a delivery stood that ended with `reopen`: part of a transaction was at the target when
@@ -86,6 +87,8 @@ class Delivery {
     Trouble take_truncate(const wire::RecordView& record);
     Trouble take_message(const wire::RecordView& record);
     Trouble take_keepalive(const wire::RecordView& record);
+    Trouble take_filtered(const wire::RecordView& record);
+    Trouble take_unjudged(const wire::RecordView& record);
 
     bool over_limits() const;
     Trouble relieve();
@@ -108,6 +111,8 @@ class Delivery {
     void publish(bool waiting);
 
     Trouble denied(const CachedTable& table);
+    Trouble refused(const CachedTable& table);
+    Ending stop_before(std::string message, std::string hint) const;
     bool is_wanted(const CachedTable& table) const;
     Trouble park(const wire::RecordView& record, const CachedTable* table);
     bool is_parked(const wire::RecordView& record) const;

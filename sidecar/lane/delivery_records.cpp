@@ -20,6 +20,7 @@ Ending unreadable(const Status& status) {
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
 }
 
+<<<<<<< HEAD
 const char* operation_name(wire::Kind kind) {
     switch (kind) {
         case wire::Kind::insert:
@@ -33,6 +34,13 @@ const char* operation_name(wire::Kind kind) {
         default:
             return "message";
     }
+=======
+std::string sql_literal(const std::string& text) {
+    std::string out = "'";
+    for (const char c : text)
+        out.append(c == '\'' ? 2 : 1, c);
+    return out + "'";
+>>>>>>> server
 }
 
 template <typename Body>
@@ -70,6 +78,10 @@ Delivery::Trouble Delivery::take(const wire::RecordView& record) {
             return take_message(record);
         case wire::Kind::keepalive:
             return take_keepalive(record);
+        case wire::Kind::filtered:
+            return take_filtered(record);
+        case wire::Kind::unjudged:
+            return take_unjudged(record);
         default:
             return std::nullopt;  // a kind this version may skip
     }
@@ -121,6 +133,7 @@ Delivery::Trouble Delivery::take_relation(const wire::RecordView& record) {
 Delivery::Trouble Delivery::denied(const CachedTable& table) {
     if (!table.denied) return std::nullopt;
     const auto permitted = settings_.permitted_until.find(table.table.oid);
+    if (!table.refusal.empty()) return refused(table);
     const bool by_now =
         permitted != settings_.permitted_until.end() && open_commit_lsn_ < permitted->second;
     const std::string name = table.full_name();
@@ -140,20 +153,39 @@ Delivery::Trouble Delivery::denied(const CachedTable& table) {
         table.table.oid};
 }
 
+/// What the subscription asks for cannot be had of the table as it is now.
+Delivery::Trouble Delivery::refused(const CachedTable& table) {
+    if (open_commit_lsn_ <= settings_.skip_lsn) return std::nullopt;
+    if (auto trouble = deliver()) return trouble;
+    return stop_before("changes of " + table.full_name() + " cannot be carried: " + table.refusal,
+                       "make the table and the subscription fit again; SELECT fanout.skip(" +
+                           sql_literal(settings_.name) +
+                           ") goes on without the changes in between");
+}
+
+/// The lane stops here, and a person decides.
+Ending Delivery::stop_before(std::string message, std::string hint) const {
+    Ending ending{Ending::Kind::trouble, LaneState::failed, std::move(message), std::move(hint), 0};
+    ending.stopped_lsn = open_commit_lsn_;
+    return ending;
+}
+
 bool Delivery::is_wanted(const CachedTable& table) const {
     // A denied table that got this far is permitted by now.
     return table.wanted || table.denied;
 }
 
 Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
-    const Oid32 oid = row_relation(record);
-    const CachedTable* table = tables_.find(oid);
+    const RowTable row = row_table(record);
+    const CachedTable* table = tables_.find(row.oid, row.version);
     if (table == nullptr || !batch_.in_transaction())
-        return unreadable(Status::corruption(
-            "the change at " + lsn_text(record.header.lsn) + ", index " +
-            std::to_string(record.header.index) + ", belongs to " +
-            (table == nullptr ? "table " + std::to_string(oid) + ", which the journal never names"
-                              : std::string("no transaction"))));
+        return unreadable(
+            Status::corruption("the change at " + lsn_text(record.header.lsn) + ", index " +
+                               std::to_string(record.header.index) + ", belongs to " +
+                               (table == nullptr ? "table " + std::to_string(row.oid) +
+                                                       ", which the journal never "
+                                                       "names in that version"
+                                                 : std::string("no transaction"))));
     if (auto trouble = denied(*table)) return trouble;
     if (!is_wanted(*table)) return std::nullopt;
     if (is_parked(record)) return park(record, table);
@@ -229,6 +261,40 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
     }
     passed_.end_lsn = std::max(passed_.end_lsn, behind);
     return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_filtered(const wire::RecordView& record) {
+    std::uint64_t rows = 0;
+    if (auto decoded = decode_filtered(record, tables_, rows); !decoded.is_ok())
+        return unreadable(decoded);
+    // A lane that goes back to an older cursor passes the same transaction again.
+    if (rows == 0) return std::nullopt;
+    outbox_.update([&](LaneSnapshot& board) {
+        if (board.filtered_up_to >= record.header.lsn) return;
+        board.filtered_up_to = record.header.lsn;
+        board.rows_filtered += rows;
+        board.rows_read += rows;
+    });
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_unjudged(const wire::RecordView& record) {
+    const RowTable row = row_table(record);
+    const CachedTable* table = tables_.find(row.oid, row.version);
+    if (table == nullptr || !table->wanted) return std::nullopt;
+    UnjudgedRow unjudged;
+    if (auto decoded = decode_unjudged(record, unjudged); !decoded.is_ok())
+        return unreadable(decoded);
+    const std::string what = "the predicate on " + table->full_name() +
+                             " could not be evaluated for the row " + std::string(unjudged.key) +
+                             ": " + std::string(unjudged.error);
+    if (open_commit_lsn_ <= settings_.skip_lsn) {
+        log::warning("row left out", {{"subscription", settings_.name}, {"reason", what}});
+        return std::nullopt;
+    }
+    if (auto trouble = deliver()) return trouble;
+    return stop_before(what, "SELECT fanout.skip(" + sql_literal(settings_.name) +
+                                 ") goes on without such rows of this transaction");
 }
 
 Delivery::Trouble Delivery::take_keepalive(const wire::RecordView& record) {

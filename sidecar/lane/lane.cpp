@@ -48,8 +48,14 @@ void Lane::start() {
         outbox_.update([&](LaneSnapshot& board) {
             board.cursor = stored.value().cursor;
             board.rows_delivered = stored.value().rows_delivered;
+<<<<<<< HEAD
             board.rows_dead_lettered = letters_.rows_parked();
             board.rows_read = board.rows_delivered + board.rows_dead_lettered;
+=======
+            board.rows_filtered = stored.value().rows_filtered;
+            board.rows_read = board.rows_delivered + board.rows_filtered;
+            board.filtered_up_to = stored.value().filtered_up_to;
+>>>>>>> server
             board.transactions = stored.value().transactions;
         });
     }
@@ -133,6 +139,7 @@ void Lane::show(const Ending& ending) {
         board.waiting = board.caught_up = false;
         board.last_error = ending.message;
         board.last_error_hint = ending.hint;
+        board.stopped_lsn = ending.stopped_lsn;
         board.last_error_at = std::chrono::system_clock::now();
         if (tries_again(ending.state)) ++board.retries;
     });

@@ -19,6 +19,8 @@ struct LaneSettings {
     std::string stream_identity;
     Lsn start_lsn = 0;   // nothing that commits before it is delivered
     Lsn source_end = 0;  // of the source's WAL when the stream was attached; 0: not known
+    /// What would stop the lane in transactions up to here is passed over: a person said so.
+    Lsn skip_lsn = 0;
     bool create_tables = false;
     bool park_rejected = false;             // what the target refuses becomes a dead letter
     std::map<Position, std::string> skips;  // what a person wants left out, and who

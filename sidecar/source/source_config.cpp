@@ -73,6 +73,7 @@ SubscriptionDef subscription_of(const json& object) {
     subscription.restored = flag_of(object, "restored");
     subscription.revision = object.at("revision").get<std::uint32_t>();
     subscription.start_lsn = lsn_of(object, "start_lsn");
+    subscription.skip_lsn = lsn_of(object, "skip_lsn");
     if (const auto own = object.find("options"); own != object.end() && own->is_object())
         read_own_options(*own, subscription);
     if (const auto skips = object.find("skips"); skips != object.end() && skips->is_array())

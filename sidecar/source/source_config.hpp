@@ -38,6 +38,7 @@ struct SubscriptionDef {
     Skips skips;
     std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again
     Lsn start_lsn = 0;
+    Lsn skip_lsn = 0;  // what a person chose to pass over, by fanout.skip()
     std::string target, connector;
     host::OptionValues options;  // of the target
     friend bool operator==(const SubscriptionDef&, const SubscriptionDef&) = default;
