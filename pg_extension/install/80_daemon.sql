@@ -41,13 +41,9 @@ AS $body$
         'subscriptions', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'id', s.id, 'name', s.name, 'stream', d.name, 'owner', s.owner, 'paused', s.paused,
                     'revision', s.revision,
-<<<<<<< HEAD
-                'start_lsn', s.start_lsn, 'options', s.options, 'tables', s.tables,
-                    'skips', fanout._skips(s.id),
-=======
                 'start_lsn', s.start_lsn, 'skip_lsn', s.skip_lsn, 'options', s.options,
                     'tables', s.tables, 'filters', fanout._filters_json(s.id),
->>>>>>> server
+                    'skips', fanout._skips(s.id),
                 'target', jsonb_build_object('name', t.name, 'connector', t.connector, 'options',
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT

@@ -289,15 +289,10 @@ void Delivery::publish(bool waiting) {
     outbox_.update([&](LaneSnapshot& board) {
         board.cursor = settled_;
         board.waiting = waiting;
-<<<<<<< HEAD
         board.caught_up = waiting && !batch_.in_transaction() && !in_flight_.flush_pending();
-        board.rows_read = board.rows_delivered + board.rows_filtered + rows_in_hand_;
-=======
-        board.caught_up = waiting && !batch_.in_transaction();
         board.rows_dead_lettered = letters_.rows_parked();
         board.rows_read =
             board.rows_delivered + board.rows_filtered + board.rows_dead_lettered + rows_in_hand_;
->>>>>>> types
     });
     const bool moved_far = passed_.end_lsn - posted_lsn_ >= kIdleReportBytes;
     if (!turned && !moved_far) return;

@@ -20,7 +20,6 @@ Ending unreadable(const Status& status) {
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
 }
 
-<<<<<<< HEAD
 const char* operation_name(wire::Kind kind) {
     switch (kind) {
         case wire::Kind::insert:
@@ -34,13 +33,13 @@ const char* operation_name(wire::Kind kind) {
         default:
             return "message";
     }
-=======
+}
+
 std::string sql_literal(const std::string& text) {
     std::string out = "'";
     for (const char c : text)
         out.append(c == '\'' ? 2 : 1, c);
     return out + "'";
->>>>>>> server
 }
 
 template <typename Body>
@@ -244,12 +243,8 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
         std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
     const bool wanted = !own && connector_.wants_messages();
     if (in_transaction) {
-<<<<<<< HEAD
-        if (wanted) batch_.add(change, record.whole.size(), reader_.records());
-=======
         if (wanted && is_parked(record)) return park(record, nullptr);
-        if (wanted) batch_.add(change, record.whole.size());
->>>>>>> types
+        if (wanted) batch_.add(change, record.whole.size(), reader_.records());
         return std::nullopt;
     }
     const Lsn behind = record.header.lsn + 1;

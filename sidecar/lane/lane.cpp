@@ -48,14 +48,10 @@ void Lane::start() {
         outbox_.update([&](LaneSnapshot& board) {
             board.cursor = stored.value().cursor;
             board.rows_delivered = stored.value().rows_delivered;
-<<<<<<< HEAD
             board.rows_dead_lettered = letters_.rows_parked();
-            board.rows_read = board.rows_delivered + board.rows_dead_lettered;
-=======
             board.rows_filtered = stored.value().rows_filtered;
-            board.rows_read = board.rows_delivered + board.rows_filtered;
+            board.rows_read = board.rows_delivered + board.rows_filtered + board.rows_dead_lettered;
             board.filtered_up_to = stored.value().filtered_up_to;
->>>>>>> server
             board.transactions = stored.value().transactions;
         });
     }
