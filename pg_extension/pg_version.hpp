@@ -114,6 +114,27 @@ inline XLogRecPtr emit_flushed_message(const char* prefix, const char* text, Siz
     return lsn;
 }
 
+/// Calls `walker` on the children of `node`.
+inline bool walk_children(Node* node, bool (*walker)(Node*, void*), void* state) {
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_walker_impl(node, walker, state);
+#else
+    // Declared without its parameters, as old C has it.
+    using Untyped = bool (*)();
+    return expression_tree_walker(
+        node, reinterpret_cast<Untyped>(reinterpret_cast<void (*)()>(walker)), state);
+#endif
+}
+
+/// The statements in `text`, not analysed yet.
+inline List* parse_statements(const char* text) {
+#if PG_VERSION_NUM >= 140000
+    return raw_parser(text, RAW_PARSE_DEFAULT);
+#else
+    return raw_parser(text);
+#endif
+}
+
 /// May `role` read the whole table?
 inline bool may_select(Oid relation, Oid role) {
     return pg_class_aclcheck(relation, role, ACL_SELECT) == ACLCHECK_OK;

@@ -23,9 +23,9 @@ SETTINGS = {
 class Ground:
     """A source with one database `bench`, and what a measure asks for besides."""
 
-    def __init__(self, target=False):
+    def __init__(self, target=False, **settings):
         self.folder = places.scratch("fanout-bench-")
-        self.source = Postgres(self.folder, "source", dict(SETTINGS)).start()
+        self.source = Postgres(self.folder, "source", {**SETTINGS, **settings}).start()
         self.bench = self.source.create_database("bench")
         self.bench.run("CREATE EXTENSION pg_fanout")
         self.target = self.copy = None

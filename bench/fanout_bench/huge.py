@@ -16,7 +16,7 @@ GOAL_WORKER_MB, GOAL_DAEMON_MB = 256, 128
 
 def run(report, options):
     count = options.rows or ROWS
-    ground = Ground()
+    ground = Ground(fsync="off")  # of the source, while the WAL is written
     try:
         ground.bench.run(TABLE)
         path = os.path.join(ground.folder, "changes.jsonl")

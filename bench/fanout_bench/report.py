@@ -46,6 +46,14 @@ class Report:
             return None
         return (max if figure in LARGER_IS_BETTER + LARGEST_COUNTS else min)(values)
 
+    def paired(self, name, against, workload, figure):
+        """The median over the runs of the ratio within a run: what else the machine did in a run hit
+        both, so this is steadier than the ratio of two minima."""
+        ratios = [ours / theirs for ours, theirs in zip(self.values(name, workload, figure),
+                                                        self.values(against, workload, figure))
+                  if theirs > 0]
+        return statistics.median(ratios) if ratios else float("nan")
+
     def worst(self, name, workload, figure):
         return max(self.values(name, workload, figure))
 
@@ -78,7 +86,7 @@ class Report:
             file.write("\n")
 
     def show(self, figure, unit, against=None):
-        """One table per workload: best, median, and the ratio to the contestant `against`."""
+        """One table per workload: best, median, and their ratios to the contestant `against`."""
         for workload in dict.fromkeys(workload for _, workload in self.runs):
             rows = [(name, self.values(name, its_workload, figure))
                     for name, its_workload in self.runs if its_workload == workload]
@@ -86,12 +94,13 @@ class Report:
                 continue
             base = self.best(against, workload, figure)
             print(f"\n{self.measure}, {workload}: {unit}")
-            print(f"  {'':34} {'best':>10} {'median':>10} {'ratio':>7}")
+            print(f"  {'':34} {'best':>10} {'median':>10} {'best x':>7} {'run x':>7}")
             for name, values in rows:
                 if not values:
                     continue
                 best = self.best(name, workload, figure)
-                ratio = f"{best / base:7.2f}" if base else "      -"
+                ratio = f"{best / base:7.2f} {self.paired(name, against, workload, figure):7.2f}" \
+                    if base else ""
                 print(f"  {name:34} {_number(best):>10} "
                       f"{_number(statistics.median(values)):>10} {ratio}")
 

@@ -1,8 +1,6 @@
 // Only the order of calls; the parts know how.
 #include "postgres/postgres_connector.hpp"
 
-#include "fanout/base/fault_point.hpp"
-
 namespace fanout::postgres {
 
 PostgresConnector::PostgresConnector(const connector::Options& options, const fanout_host& host)
@@ -14,7 +12,7 @@ PostgresConnector::PostgresConnector(const connector::Options& options, const fa
       host_(host),
       session_(host_, interrupt_),
       pipeline_(session_),
-      applier_(session_, pipeline_) {}
+      applier_(session_, pipeline_, cursor_table_) {}
 
 void PostgresConnector::connect(const std::string& application_name) {
     session_.connect(dsn_, application_name);
@@ -30,19 +28,33 @@ fanout_cursor PostgresConnector::open(const fanout_session& owner) {
     options.create_tables = owner.create_tables != 0;
     options.skip_missing_rows = skip_missing_rows_;
     options.missing_types = missing_types_;
-    applier_.reset(options);
-    return cursor_table_.take_fence(session_, owner);
+    const fanout_cursor cursor = cursor_table_.take_fence(session_, owner);
+    options.commits_ahead = go_ahead_of_commits();
+    applier_.reset(options, cursor);
+    return cursor;
+}
+
+// Where only the target's own disk makes a commit durable, its WAL position tells when it is, and
+// nobody has to wait for it. Standbys that have to confirm are waited for.
+bool PostgresConnector::go_ahead_of_commits() {
+    const ResultPtr set = session_.query(
+        "SELECT set_config('synchronous_commit', 'off', false) WHERE "
+        "current_setting('synchronous_commit') IN ('on', 'local') AND "
+        "current_setting('synchronous_standby_names') = ''",
+        {}, "cannot set synchronous_commit in the target");
+    return PQntuples(set.get()) == 1;
 }
 
 void PostgresConnector::write(const fanout_batch& batch) {
-    FANOUT_FAULT_HERE("postgres.rows_unsent");
     applier_.write(batch);
-    FANOUT_FAULT_HERE("postgres.rows_sent");
 }
 
 void PostgresConnector::flush(const fanout_cursor& cursor) {
-    applier_.commit(cursor_table_, cursor);
-    FANOUT_FAULT_HERE("postgres.committed");
+    applier_.flush(cursor);
+}
+
+fanout_progress PostgresConnector::settle(fanout_settle until) {
+    return applier_.settle(until);
 }
 
 void PostgresConnector::put_note(const std::string& name, const std::optional<std::string>& text) {

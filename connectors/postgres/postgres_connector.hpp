@@ -21,6 +21,7 @@ class PostgresConnector final : public connector::Connector {
     fanout_cursor open(const fanout_session& owner) override;
     void write(const fanout_batch& batch) override;
     void flush(const fanout_cursor& cursor) override;
+    fanout_progress settle(fanout_settle until) override;
     void close() noexcept override;
     void interrupt() noexcept override;
     void test() override;
@@ -30,6 +31,7 @@ class PostgresConnector final : public connector::Connector {
 
   private:
     void connect(const std::string& application_name);
+    bool go_ahead_of_commits();
 
     const std::string dsn_;
     const bool replica_role_;
@@ -39,8 +41,8 @@ class PostgresConnector final : public connector::Connector {
     Interrupt interrupt_;
     Session session_;
     Pipeline pipeline_;
-    Applier applier_;
     CursorTable cursor_table_;
+    Applier applier_;
 };
 
 }  // namespace fanout::postgres

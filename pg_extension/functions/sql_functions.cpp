@@ -3,7 +3,7 @@
 //
 #include "pg_extension/functions/lsn_form.hpp"
 #include "pg_extension/tables/subscription_config.hpp"
-#include "pg_extension/tables/table_pattern.hpp"
+#include "pg_extension/tables/table_entry.hpp"
 
 FANOUT_SQL_FUNCTION(fanout_request_report) {
     const char* prefix = fanout::plugin::kWaitPrefix;
@@ -20,8 +20,8 @@ FANOUT_SQL_FUNCTION(fanout_normalize_lsn) {
 
 FANOUT_SQL_FUNCTION(fanout_pattern_matches) {
     using namespace fanout::plugin;
-    TablePattern pattern;
-    parse_table_pattern(text_to_cstring(PG_GETARG_TEXT_PP(0)), &pattern);
-    PG_RETURN_BOOL(matches(pattern, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+    TableEntry entry;
+    parse_table_entry(text_to_cstring(PG_GETARG_TEXT_PP(0)), &entry);
+    PG_RETURN_BOOL(matches(entry.pattern, text_to_cstring(PG_GETARG_TEXT_PP(1)),
                            text_to_cstring(PG_GETARG_TEXT_PP(2))));
 }

@@ -50,6 +50,7 @@ CREATE TABLE fanout.subscription_def (
     backfill_paused boolean NOT NULL DEFAULT false,
     revision integer NOT NULL DEFAULT 1,
     start_lsn pg_lsn NOT NULL,
+    skip_lsn pg_lsn,
     system_identifier text NOT NULL,
     database_oid oid NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
@@ -60,6 +61,8 @@ COMMENT ON COLUMN fanout.subscription_def.generation IS
     'Generation of the stream it started on; another one means a gap';
 COMMENT ON COLUMN fanout.subscription_def.owner IS
     'Whose SELECT right decides which tables it may carry';
+COMMENT ON COLUMN fanout.subscription_def.skip_lsn IS
+    'What would stop it in transactions up to here is passed over, by fanout.skip()';
 COMMENT ON COLUMN fanout.subscription_def.revision IS
     'Raised by pause and resume; fanoutd opens a failed lane again when it changes';
 
@@ -126,6 +129,7 @@ CREATE UNLOGGED TABLE fanout.subscription_status (
     last_error text,
     last_error_hint text,
     last_error_at timestamptz,
+    stopped_lsn pg_lsn,
     reported_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE fanout.subscription_status IS

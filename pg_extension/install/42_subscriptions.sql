@@ -113,6 +113,7 @@ BEGIN
             PERFORM fanout._no_match(pattern);
         END IF;
     END LOOP;
+    PERFORM fanout._check_entries(tables);
 END
 $body$;
 COMMENT ON FUNCTION fanout._check_tables(text[], name) IS
@@ -216,9 +217,11 @@ $body$;
 COMMENT ON FUNCTION fanout.create_subscription(text, text, text[], jsonb, text) IS
     'Delivers the changes of tables to a target, from this commit on. Tables are names or patterns: '
     'schema.table, schema.*, /regular expression/ matched against schema.table; tables created '
-    'later that match are included. The caller needs SELECT on them and stays their reader. '
-    'The view fanout.subscription_options lists the options. The stream main is started if it never '
-    'was, which must come before any write of the transaction.';
+    'later that match are included. One may also be a JSON object that chooses rows and columns: '
+    '{"table": "public.orders", "where": "total > 100", "columns": ["id", "total"]}. The caller '
+    'needs SELECT on them and stays their reader. The view fanout.subscription_options lists the '
+    'options. The stream main is started if it never was, which must come before any write of the '
+    'transaction.';
 
 CREATE FUNCTION fanout._duplicate_subscription(name text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -34,17 +34,6 @@ $body$;
 COMMENT ON FUNCTION fanout._chosen_tables(fanout.subscription_def, text[]) IS
     'Internal: tables of a subscription chosen by names or patterns';
 
--- Until the parser of predicates is there.
-CREATE FUNCTION fanout._check_predicate(tab oid, predicate text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $body$
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'predicates are not supported yet';
-END
-$body$;
-COMMENT ON FUNCTION fanout._check_predicate(oid, text) IS
-    'Internal: a predicate, checked and as the server writes it';
-
 -- A predicate is run by fanoutd, with fanoutd's rights. So nothing gets into the table but what the
 -- server itself wrote down after parsing it.
 CREATE FUNCTION fanout._guard_predicate() RETURNS trigger

@@ -176,6 +176,8 @@ BEGIN
     RETURN QUERY SELECT c.* FROM fanout._check_streams() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_subscriptions() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_backfills() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_filters() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_unsupported() c ORDER BY c.item COLLATE "C";
 END
 $body$;
 COMMENT ON FUNCTION fanout.check() IS

@@ -41,7 +41,9 @@ AS $body$
         'subscriptions', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'id', s.id, 'name', s.name, 'stream', d.name, 'owner', s.owner, 'paused', s.paused,
                     'revision', s.revision,
-                'start_lsn', s.start_lsn, 'options', s.options, 'tables', s.tables,
+                'start_lsn', s.start_lsn, 'skip_lsn', s.skip_lsn, 'options', s.options,
+                    'tables', s.tables, 'filters', fanout._filters_json(s.id),
+                    'skips', fanout._skips(s.id),
                 'target', jsonb_build_object('name', t.name, 'connector', t.connector, 'options',
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT
@@ -207,11 +209,11 @@ BEGIN
     SET (state, cursor_lsn, cursor_end_lsn, cursor_time, caught_up, rows_read, rows_delivered,
         rows_filtered,
          rows_dead_lettered, transactions, retries, last_error, last_error_hint, last_error_at,
-             reported_at)
+             stopped_lsn, reported_at)
       = (n.state, n.cursor_lsn, n.cursor_end_lsn, n.cursor_time, n.caught_up, n.rows_read,
           n.rows_delivered, n.rows_filtered,
          n.rows_dead_lettered, n.transactions, n.retries, n.last_error, n.last_error_hint,
-             n.last_error_at, clock_timestamp())
+             n.last_error_at, n.stopped_lsn, clock_timestamp())
     FROM jsonb_populate_record(old, entry - '{tables, backfills}'::text[]) AS n
     WHERE s.subscription_id = sub;
     INSERT INTO fanout.subscription_table_status AS t (subscription_id, table_oid, schema_name,
@@ -264,7 +266,7 @@ BEGIN
     PERFORM fanout._report_stream(e, status ->> 'daemon')
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'streams', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
-    PERFORM fanout._report_subscription(e)
+    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e)
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'subscriptions', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
     INSERT INTO fanout.connector_def AS c (name, version, summary, capabilities, options)

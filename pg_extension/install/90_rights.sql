@@ -13,7 +13,10 @@ GRANT SELECT ON ALL TABLES IN SCHEMA fanout TO fanout_monitor;
 REVOKE SELECT ON fanout.target_def FROM fanout_monitor;
 GRANT EXECUTE ON FUNCTION
     fanout.check(), fanout._check_settings(), fanout._check_daemon(), fanout._check_streams(),
-    fanout._check_subscriptions(), fanout._check_backfills(), fanout._server_facts(),
+    fanout._check_subscriptions(), fanout._check_backfills(), fanout._check_filters(),
+    fanout._check_unsupported(),
+    fanout._server_facts(), fanout._deciding_entry(text[], text, text),
+    fanout._entry_for(text, oid), fanout._filter_of(text, oid), fanout._filters(),
     fanout.wait_for(text, pg_lsn, interval, boolean), fanout._check_wait(pg_lsn, interval),
     fanout._require_progress(fanout._subscription), fanout._no_subscription(text),
     fanout._no_such(text, text, text[], text), fanout._require_name(text, text),
@@ -31,7 +34,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA fanout TO fanout_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     fanout.stream_def, fanout.target_def, fanout.subscription_def, fanout.connector_def,
     fanout.subscription_status, fanout.subscription_table_status, fanout.stream_status,
-    fanout.backfill_def, fanout.backfill_status
+    fanout.backfill_def, fanout.backfill_status, fanout.dead_letter
     TO fanout_admin;
 
 SELECT pg_extension_config_dump('fanout.stream_def', '');

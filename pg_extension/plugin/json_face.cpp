@@ -4,39 +4,26 @@
 #include "pg_extension/plugin/json_face.hpp"
 //
 #include "pg_extension/plugin/json_value.hpp"
+#include "pg_extension/plugin/row_choice.hpp"
+#include "pg_extension/plugin/tuple_encoder.hpp"
 
 namespace fanout::plugin {
 
 namespace {
 
-/// A deformed row: the values it has, by the columns of the entry.
-struct Row {
-    Datum* values;
-    bool* nulls;
-};
-
-Row deform(Relation relation, HeapTuple tuple) {
-    if (tuple == nullptr) return {nullptr, nullptr};
-    TupleDesc shape = RelationGetDescr(relation);
-    Row row{static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<Size>(shape->natts))),
-            static_cast<bool*>(palloc(sizeof(bool) * static_cast<Size>(shape->natts)))};
-    heap_deform_tuple(tuple, shape, row.values, row.nulls);
-    return row;
-}
-
-bool is_unchanged(const ColumnPlan& column, const Row& row) {
-    return column.value.toastable && !row.nulls[column.attribute] &&
-           VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(row.values[column.attribute]));
+bool is_unchanged(const ColumnPlan& column, const RowImage& row) {
+    return !row.nulls[column.attribute] &&
+           is_unchanged_toast(column.value, row.values[column.attribute]);
 }
 
 /// With identity full every column is part of it: the primary key says more.
-uint8 key_flag(const RelationEntry* entry) {
-    const bool by_index =
-        entry->identity == wire::Identity::by_default || entry->identity == wire::Identity::index;
+uint8 key_flag(const Projection* projection) {
+    const bool by_index = projection->identity == wire::Identity::by_default ||
+                          projection->identity == wire::Identity::index;
     return by_index ? wire::kColumnKey : wire::kColumnPrimaryKey;
 }
 
-void put_member(StringInfo out, ColumnPlan* column, const Row& row, bool* first) {
+void put_member(StringInfo out, ColumnPlan* column, const RowImage& row, bool* first) {
     appendStringInfoString(out, *first ? "" : ",");
     *first = false;
     escape_json(out, column->name);
@@ -45,45 +32,46 @@ void put_member(StringInfo out, ColumnPlan* column, const Row& row, bool* first)
 }
 
 /// `only` restricts the image to columns with that flag; 0: all.
-void put_image(StringInfo out, const RelationEntry* entry, const Row& row, uint8 only) {
-    if (row.values == nullptr) {
+void put_image(StringInfo out, const Projection* projection, const RowImage* row, uint8 only) {
+    if (row == nullptr) {
         appendStringInfoString(out, "null");
         return;
     }
     bool first = true;
     appendStringInfoChar(out, '{');
-    for (int i = 0; i < entry->column_count; ++i) {
-        ColumnPlan* column = &entry->columns[i];
+    for (int i = 0; i < projection->column_count; ++i) {
+        ColumnPlan* column = &projection->columns[i];
         if (only != 0 && (column->flags & only) == 0) continue;
-        if (is_unchanged(*column, row)) continue;
-        put_member(out, column, row, &first);
+        if (is_unchanged(*column, *row)) continue;
+        put_member(out, column, *row, &first);
     }
     appendStringInfoChar(out, '}');
 }
 
 /// The row's key after the change, or of the row that went.
-void put_key(StringInfo out, const RelationEntry* entry, const Row& before, const Row& after) {
-    const uint8 flag = key_flag(entry);
+void put_key(StringInfo out, const Projection* projection, const RowImage* before,
+             const RowImage* after) {
+    const uint8 flag = key_flag(projection);
     bool first = true;
-    for (int i = 0; i < entry->column_count; ++i) {
-        ColumnPlan* column = &entry->columns[i];
+    for (int i = 0; i < projection->column_count; ++i) {
+        ColumnPlan* column = &projection->columns[i];
         if ((column->flags & flag) == 0) continue;
-        const bool from_after = after.values != nullptr && !is_unchanged(*column, after);
-        if (!from_after && before.values == nullptr) continue;
+        const bool from_after = after != nullptr && !is_unchanged(*column, *after);
+        if (!from_after && before == nullptr) continue;
         if (first) appendStringInfoChar(out, '{');
-        put_member(out, column, from_after ? after : before, &first);
+        put_member(out, column, from_after ? *after : *before, &first);
     }
     appendStringInfoString(out, first ? "null" : "}");
 }
 
-void put_unchanged(StringInfo out, const RelationEntry* entry, const Row& after) {
+void put_unchanged(StringInfo out, const Projection* projection, const RowImage* after) {
     bool first = true;
     appendStringInfoChar(out, '[');
-    for (int i = 0; after.values != nullptr && i < entry->column_count; ++i) {
-        if (!is_unchanged(entry->columns[i], after)) continue;
+    for (int i = 0; after != nullptr && i < projection->column_count; ++i) {
+        if (!is_unchanged(projection->columns[i], *after)) continue;
         if (!first) appendStringInfoChar(out, ',');
         first = false;
-        escape_json(out, entry->columns[i].name);
+        escape_json(out, projection->columns[i].name);
     }
     appendStringInfoChar(out, ']');
 }
@@ -145,15 +133,24 @@ void begin_if_needed(JsonFace* face, const ReorderBufferTXN* txn) {
     face->begun = true;
 }
 
-const char* op_of(const ReorderBufferChange* change) {
-    switch (change->action) {
-        case REORDER_BUFFER_CHANGE_INSERT:
+const char* op_of(RowChoice::Kind kind) {
+    switch (kind) {
+        case RowChoice::Kind::insert:
             return "insert";
-        case REORDER_BUFFER_CHANGE_UPDATE:
+        case RowChoice::Kind::update:
             return "update";
         default:
             return "delete";
     }
+}
+
+[[noreturn]] void refuse_row(const RelationEntry* entry, const Projection* projection,
+                             const RowChoice& choice) {
+    ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
+                    errmsg("the predicate on %s.%s could not be evaluated for the row %s: %s",
+                           entry->schema, entry->name, describe_key(projection, choice),
+                           projection->predicate->error)));
+    pg_unreachable();
 }
 
 }  // namespace
@@ -165,21 +162,26 @@ void json_begin(JsonFace* face, const ReorderBufferTXN*) {
 
 void json_row(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
               const ReorderBufferChange* change) {
+    const RowChange row = deform_change(entry, relation, change);
+    const Projection* projection = entry->projections;
+    const RowChoice choice = choose_row(projection, row);
+    if (choice.kind == RowChoice::Kind::none) return;
+    if (choice.kind == RowChoice::Kind::unjudged) refuse_row(entry, projection, choice);
+    const RowImage* before = choice.kind == RowChoice::Kind::insert ? nullptr : choice.before;
+    const RowImage* after = choice.kind == RowChoice::Kind::remove ? nullptr : choice.after;
     begin_if_needed(face, txn);
-    const Row before = deform(relation, server::old_tuple(change));
-    const Row after = deform(relation, server::new_tuple(change));
-    StringInfo out = open_line(face, op_of(change));
+    StringInfo out = open_line(face, op_of(choice.kind));
     put_table(out, entry);
     put_position(face, out, txn, txn->final_lsn, face->index++);
     appendStringInfoString(out, ",\"key\":");
-    put_key(out, entry, before, after);
+    put_key(out, projection, before, after);
     appendStringInfoString(out, ",\"before\":");
-    const bool whole = entry->identity == wire::Identity::full;
-    put_image(out, entry, before, whole ? 0 : wire::kColumnKey);
+    const bool whole = projection->identity == wire::Identity::full;
+    put_image(out, projection, before, whole ? 0 : wire::kColumnKey);
     appendStringInfoString(out, ",\"after\":");
-    put_image(out, entry, after, 0);
+    put_image(out, projection, after, 0);
     appendStringInfoString(out, ",\"unchanged\":");
-    put_unchanged(out, entry, after);
+    put_unchanged(out, projection, after);
     close_line(face);
 }
 

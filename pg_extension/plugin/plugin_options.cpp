@@ -36,7 +36,8 @@ const char* text_of(const DefElem* option) {
     pg_unreachable();
 }
 
-/// Patterns separated by commas; a comma inside double quotes or slashes belongs to its pattern.
+/// Entries separated by commas; a comma inside double quotes, slashes or braces belongs to its
+/// entry.
 void parse_tables(const DefElem* option, PluginOptions* parsed) {
     const char* value = text_of(option);
     if (value == nullptr || *value == '\0') refuse_value(option, "patterns separated by commas");
@@ -45,10 +46,14 @@ void parse_tables(const DefElem* option, PluginOptions* parsed) {
     const char* from = value;
     bool quoted = false;
     bool regex = false;
+    int depth = 0;
     for (const char* at = value;; ++at) {
-        if (*at == '"' && !regex) quoted = !quoted;
-        if (*at == '/' && !quoted) regex = !regex;
-        if (*at != '\0' && (*at != ',' || quoted || regex)) continue;
+        const bool escaped = depth > 0 && at > from && at[-1] == '\\';
+        if (*at == '"' && !regex && !escaped) quoted = !quoted;
+        if (*at == '/' && !quoted && depth == 0) regex = !regex;
+        if (*at == '{' && !quoted && (depth > 0 || at == from)) ++depth;
+        if (*at == '}' && !quoted && depth > 0) --depth;
+        if (*at != '\0' && (*at != ',' || quoted || regex || depth > 0)) continue;
         patterns[count++] = pnstrdup(from, static_cast<Size>(at - from));
         if (*at == '\0') break;
         from = at + 1;

@@ -4,6 +4,7 @@
 #include "pg_extension/plugin/ring_face.hpp"
 //
 #include "pg_extension/plugin/ring_record.hpp"
+#include "pg_extension/plugin/row_choice.hpp"
 #include "pg_extension/plugin/tuple_encoder.hpp"
 
 namespace fanout::plugin {
@@ -11,6 +12,8 @@ namespace fanout::plugin {
 RingOutput* ring_output = nullptr;
 
 namespace {
+
+constexpr int kUnjudgedTextBytesMax = 1024;
 
 void begin_if_needed(RingFace* face, const ReorderBufferTXN* txn) {
     if (likely(face->begun)) return;
@@ -34,9 +37,92 @@ wire::Kind kind_of(const ReorderBufferChange* change) {
     }
 }
 
-wire::OldImage old_image_kind(const RelationEntry* entry, HeapTuple old) {
-    if (old == nullptr) return wire::OldImage::none;
-    return entry->identity == wire::Identity::full ? wire::OldImage::full : wire::OldImage::key;
+void put_row(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+             const Projection* projection, wire::Kind kind, const RowImage* before,
+             const RowImage* after) {
+    auto old_kind = wire::OldImage::none;
+    if (before != nullptr) {
+        old_kind = projection->identity == wire::Identity::full ? wire::OldImage::full
+                                                                : wire::OldImage::key;
+    }
+    const wire::RowBody body{entry->oid, projection->version, static_cast<uint8>(old_kind), {}};
+    uint64 size = sizeof body;
+    if (before != nullptr) {
+        const auto part = old_kind == wire::OldImage::full ? ImageKind::whole : ImageKind::key;
+        size += find_values(projection, *before, part, projection->found[0]);
+    }
+    if (after != nullptr) {
+        size += find_values(projection, *after, ImageKind::whole, projection->found[1]);
+    }
+    put_record(face->output->ring, {kind, 0, txn->final_lsn, ++face->index}, size, [&](auto& out) {
+        out.put(body);
+        if (before != nullptr) write_values(out, projection, projection->found[0]);
+        if (after != nullptr) write_values(out, projection, projection->found[1]);
+    });
+}
+
+/// Counts a row that a projection leaves out; put_filtered() tells before the commit.
+void count_filtered(RingFace* face, const RelationEntry* entry, Projection* projection) {
+    if (projection->counted_serial != face->serial) {
+        if (face->filtered_count == face->filtered_room) {
+            face->filtered_room = Max(16, face->filtered_room * 2);
+            const Size size = face->filtered_room * sizeof(wire::FilteredCount);
+            face->filtered = static_cast<wire::FilteredCount*>(
+                face->filtered == nullptr ? MemoryContextAlloc(TopMemoryContext, size)
+                                          : repalloc(face->filtered, size));
+        }
+        projection->counted_serial = face->serial;
+        projection->counted_place = face->filtered_count;
+        face->filtered[face->filtered_count++] = {entry->oid, projection->version, 0};
+    }
+    ++face->filtered[projection->counted_place].rows;
+}
+
+void put_filtered(RingFace* face, const ReorderBufferTXN* txn) {
+    const wire::FilteredBody body{face->filtered_count, 0};
+    put_record(face->output->ring, {wire::Kind::filtered, 0, txn->final_lsn, 0},
+               sizeof body + face->filtered_count * sizeof(wire::FilteredCount), [&](auto& out) {
+                   out.put(body);
+                   out.put_bytes(face->filtered,
+                                 face->filtered_count * sizeof(wire::FilteredCount));
+               });
+    face->filtered_count = 0;
+}
+
+/// A row of which nobody can say whether it is wanted: its subscriptions have to know which.
+void put_unjudged(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                  const Projection* projection, const RowChoice& choice) {
+    const char* error = projection->predicate->error;
+    const char* key = describe_key(projection, choice);
+    const auto error_size = static_cast<uint32>(
+        pg_mbcliplen(error, static_cast<int>(strlen(error)), kUnjudgedTextBytesMax));
+    const auto key_size = static_cast<uint32>(
+        pg_mbcliplen(key, static_cast<int>(strlen(key)), kUnjudgedTextBytesMax));
+    const wire::UnjudgedBody body{entry->oid, projection->version};
+    put_record(face->output->ring, {wire::Kind::unjudged, 0, txn->final_lsn, ++face->index},
+               sizeof body + 2 * sizeof(uint16) + error_size + key_size, [&](auto& out) {
+                   out.put(body);
+                   out.put_text({error, error_size});
+                   out.put_text({key, key_size});
+               });
+}
+
+void put_chosen(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                Projection* projection, const RowChoice& choice) {
+    switch (choice.kind) {
+        case RowChoice::Kind::none:
+            return count_filtered(face, entry, projection);
+        case RowChoice::Kind::unjudged:
+            return put_unjudged(face, txn, entry, projection, choice);
+        case RowChoice::Kind::insert:
+            return put_row(face, txn, entry, projection, wire::Kind::insert, nullptr, choice.after);
+        case RowChoice::Kind::update:
+            return put_row(face, txn, entry, projection, wire::Kind::update, choice.before,
+                           choice.after);
+        case RowChoice::Kind::remove:
+            return put_row(face, txn, entry, projection, wire::Kind::remove, choice.before,
+                           nullptr);
+    }
 }
 
 }  // namespace
@@ -52,6 +138,8 @@ void refuse_record_size(uint64 size) {
 void ring_begin(RingFace* face) {
     face->begun = false;
     face->index = 0;
+    face->filtered_count = 0;
+    ++face->serial;
     FANOUT_FAULT_HERE("worker.transaction_begun");
 }
 
@@ -59,13 +147,15 @@ void ring_announce(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* e
     if (likely(entry->announced)) return;
     begin_if_needed(face, txn);
     const Size version_at = offsetof(wire::RelationBody, version);
-    const Size version_end = version_at + sizeof entry->version;
-    put_record(face->output->ring, {wire::Kind::relation, 0, txn->final_lsn, 0}, entry->body_size,
-               [&](auto& out) {
-                   out.put_bytes(entry->body, version_at);
-                   out.put(entry->version);
-                   out.put_bytes(entry->body + version_end, entry->body_size - version_end);
-               });
+    const Size version_end = version_at + sizeof(uint32);
+    for (const Projection* it = entry->projections; it != nullptr; it = it->next) {
+        put_record(face->output->ring, {wire::Kind::relation, it->record_flags, txn->final_lsn, 0},
+                   it->body_size, [&](auto& out) {
+                       out.put_bytes(it->body, version_at);
+                       out.put(it->version);
+                       out.put_bytes(it->body + version_end, it->body_size - version_end);
+                   });
+    }
     entry->announced = true;
 }
 
@@ -74,24 +164,14 @@ void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
     if (face->index != 0) FANOUT_FAULT_HERE("worker.between_rows");
     begin_if_needed(face, txn);
     ring_announce(face, txn, entry);
-    HeapTuple old_row = server::old_tuple(change);
-    HeapTuple new_row = server::new_tuple(change);
-    const wire::OldImage old_kind = old_image_kind(entry, old_row);
-    const wire::RowBody body{entry->oid, entry->version, static_cast<uint8>(old_kind), {}};
-    uint64 size = sizeof body;
-    if (old_row != nullptr) {
-        const auto kind = old_kind == wire::OldImage::full ? ImageKind::whole : ImageKind::key;
-        size += find_values(entry, relation, old_row, kind, entry->found[0]);
+    const RowChange row = deform_change(entry, relation, change);
+    if (likely(!entry->selective)) {
+        put_row(face, txn, entry, entry->projections, kind_of(change), row.before, row.after);
+        return;
     }
-    if (new_row != nullptr) {
-        size += find_values(entry, relation, new_row, ImageKind::whole, entry->found[1]);
+    for (Projection* it = entry->projections; it != nullptr; it = it->next) {
+        if (it->wanted) put_chosen(face, txn, entry, it, choose_row(it, row));
     }
-    put_record(face->output->ring, {kind_of(change), 0, txn->final_lsn, ++face->index}, size,
-               [&](auto& out) {
-                   out.put(body);
-                   if (old_row != nullptr) write_values(out, entry, entry->found[0]);
-                   if (new_row != nullptr) write_values(out, entry, entry->found[1]);
-               });
 }
 
 void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
@@ -129,12 +209,15 @@ void ring_message(RingFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, c
 
 void ring_commit(RingFace* face, const ReorderBufferTXN* txn) {
     if (!face->begun) return;
+    // Nobody waits for a count of rows that were left out.
+    const bool only_counts = face->filtered_count != 0 && face->index == 0;
+    if (face->filtered_count != 0) put_filtered(face, txn);
     const wire::CommitBody body{txn->end_lsn, server::commit_time(txn), face->index};
     put_record(face->output->ring, {wire::Kind::commit, 0, txn->final_lsn, 0}, sizeof body,
                [&](auto& out) { out.put(body); });
     face->begun = false;
     face->output->progress->offer(txn->end_lsn);
-    face->output->ring->publish();
+    if (!only_counts) face->output->ring->publish();
     FANOUT_FAULT_HERE("worker.commit_published");
 }
 

@@ -13,7 +13,11 @@ namespace fanout::plugin {
 struct RingFace {
     RingOutput* output;
     bool begun;
-    uint64 index;  // of the last record of the open transaction
+    uint64 index;                   // of the last record of the open transaction
+    uint64 serial;                  // of the open transaction in this process
+    wire::FilteredCount* filtered;  // rows left out in the open transaction, by version
+    uint32 filtered_count;
+    uint32 filtered_room;
 };
 
 void ring_begin(RingFace* face);

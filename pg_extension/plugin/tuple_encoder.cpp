@@ -7,11 +7,6 @@ namespace fanout::plugin {
 
 namespace {
 
-/// The value is in TOAST and was not changed, so the WAL does not have it.
-bool is_unchanged_toast(const ValuePlan& plan, Datum datum) {
-    return plan.toastable && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum));
-}
-
 void find_varlena(Datum datum, FoundValue* value) {
     // Copies only what is compressed or was reassembled from TOAST chunks.
     auto* stored = reinterpret_cast<struct varlena*>(DatumGetPointer(datum));
@@ -52,23 +47,22 @@ void find_bytes(ColumnPlan* column, Datum datum, FoundValue* value) {
 
 }  // namespace
 
-uint64 find_values(const RelationEntry* entry, Relation relation, HeapTuple tuple, ImageKind kind,
+uint64 find_values(const Projection* projection, const RowImage& image, ImageKind kind,
                    FoundValue* found) {
-    heap_deform_tuple(tuple, RelationGetDescr(relation), entry->datums, entry->nulls);
     uint64 size = 0;
-    for (int i = 0; i < entry->column_count; ++i) {
-        ColumnPlan* column = &entry->columns[i];
+    for (int i = 0; i < projection->column_count; ++i) {
+        ColumnPlan* column = &projection->columns[i];
         FoundValue* value = &found[i];
         size += sizeof(wire::Tag);
         if (kind == ImageKind::key && (column->flags & wire::kColumnKey) == 0) {
             value->tag = wire::Tag::absent;
-        } else if (entry->nulls[column->attribute]) {
+        } else if (image.nulls[column->attribute]) {
             value->tag = wire::Tag::null;
-        } else if (is_unchanged_toast(column->value, entry->datums[column->attribute])) {
+        } else if (is_unchanged_toast(column->value, image.values[column->attribute])) {
             value->tag = wire::Tag::unchanged;
         } else {
             value->tag = wire::Tag::present;
-            find_bytes(column, entry->datums[column->attribute], value);
+            find_bytes(column, image.values[column->attribute], value);
             const bool fixed = column->value.value_class == wire::ValueClass::fixed;
             size += value->size + (fixed ? 0 : sizeof(uint32));
         }

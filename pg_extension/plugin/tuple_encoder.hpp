@@ -1,11 +1,11 @@
-// A heap tuple becomes one image of the wire format, in two passes: find_values() looks at every
-// column once (detoasting, calling output functions where the plan says so) and returns the exact
-// size; write_values() copies. Found values point into the tuple or into CurrentMemoryContext,
-// which the caller resets after each change.
+// A deformed tuple becomes one image of the wire format, in two passes: find_values() looks at
+// every column once (detoasting, calling output functions where the plan says so) and returns the
+// exact size; write_values() copies. Found values point into the tuple or into
+// CurrentMemoryContext, which the caller resets after each change.
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/tables/relation_cache.hpp"
+#include "pg_extension/tables/projection.hpp"
 
 namespace fanout::plugin {
 
@@ -14,8 +14,13 @@ enum class ImageKind : uint8 {
     key,    // only the columns of the replica identity; the others are absent
 };
 
+/// The value is in TOAST and was not changed, so the WAL does not have it.
+inline bool is_unchanged_toast(const ValuePlan& plan, Datum datum) {
+    return plan.toastable && VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(datum));
+}
+
 /// Bytes that the image takes.
-uint64 find_values(const RelationEntry* entry, Relation relation, HeapTuple tuple, ImageKind kind,
+uint64 find_values(const Projection* projection, const RowImage& image, ImageKind kind,
                    FoundValue* found);
 
 /// A constant width lets the compiler copy without a call.
@@ -38,12 +43,12 @@ void write_fixed(Out& out, const FoundValue& value) {
 }
 
 template <typename Out>
-void write_values(Out& out, const RelationEntry* entry, const FoundValue* found) {
-    for (int i = 0; i < entry->column_count; ++i) {
+void write_values(Out& out, const Projection* projection, const FoundValue* found) {
+    for (int i = 0; i < projection->column_count; ++i) {
         const FoundValue& value = found[i];
         if (value.tag != wire::Tag::present) {
             out.put_tag(value.tag);
-        } else if (entry->columns[i].value.value_class == wire::ValueClass::fixed) {
+        } else if (projection->columns[i].value.value_class == wire::ValueClass::fixed) {
             write_fixed(out, value);
         } else {
             out.put_sized(value.data, value.size);

@@ -3,7 +3,7 @@
 //
 #include "pg_extension/tables/relation_cache.hpp"
 //
-#include "pg_extension/tables/buffer_writer.hpp"
+#include <initializer_list>
 
 namespace fanout::plugin {
 
@@ -50,92 +50,6 @@ void register_callbacks() {
     registered = true;
 }
 
-/// The columns of an index, as a bit for each attribute number.
-Bitmapset* index_columns(Oid index) {
-    if (!OidIsValid(index)) return nullptr;
-    HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-    if (!HeapTupleIsValid(tuple)) return nullptr;
-    auto* form = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
-    Bitmapset* columns = nullptr;
-    for (int i = 0; i < form->indnkeyatts; ++i) {
-        columns = bms_add_member(columns, form->indkey.values[i]);
-    }
-    ReleaseSysCache(tuple);
-    return columns;
-}
-
-uint8 column_flags(Form_pg_attribute attribute, wire::Identity identity, Bitmapset* key,
-                   Bitmapset* primary) {
-    uint8 flags = 0;
-    if (identity == wire::Identity::full || bms_is_member(attribute->attnum, key)) {
-        flags |= wire::kColumnKey;
-    }
-    if (attribute->attnotnull) flags |= wire::kColumnNotNull;
-    if (attribute->attgenerated != '\0') flags |= wire::kColumnGenerated;
-    if (attribute->attidentity != '\0') flags |= wire::kColumnIdentity;
-    if (bms_is_member(attribute->attnum, primary)) flags |= wire::kColumnPrimaryKey;
-    return flags;
-}
-
-void plan_columns(RelationEntry* entry, Relation relation) {
-    TupleDesc shape = RelationGetDescr(relation);
-    Bitmapset* primary = index_columns(server::primary_key_index(relation));
-    Bitmapset* key = entry->identity == wire::Identity::nothing
-                         ? nullptr
-                         : index_columns(RelationGetReplicaIndex(relation));
-    const auto room = static_cast<Size>(Max(shape->natts, 1));
-    entry->columns = static_cast<ColumnPlan*>(palloc0(sizeof(ColumnPlan) * room));
-    entry->datums = static_cast<Datum*>(palloc0(sizeof(Datum) * room));
-    entry->nulls = static_cast<bool*>(palloc0(sizeof(bool) * room));
-    for (auto& found : entry->found) {
-        found = static_cast<FoundValue*>(palloc0(sizeof(FoundValue) * room));
-    }
-    entry->column_count = 0;
-    for (int i = 0; i < shape->natts; ++i) {
-        Form_pg_attribute attribute = TupleDescAttr(shape, i);
-        if (attribute->attisdropped || !server::is_stored(attribute)) continue;
-        ColumnPlan* column = &entry->columns[entry->column_count++];
-        column->attribute = i;
-        column->name = pstrdup(NameStr(attribute->attname));
-        column->value = plan_value(attribute->atttypid);
-        column->flags = column_flags(attribute, entry->identity, key, primary);
-        Oid output = InvalidOid;
-        bool varlena = false;
-        getTypeOutputInfo(attribute->atttypid, &output, &varlena);
-        fmgr_info_cxt(output, &column->output, entry->context);
-    }
-}
-
-StringInfoData build_body(const RelationEntry* entry, Relation relation, const Verdict& verdict) {
-    StringInfoData body;
-    initStringInfo(&body);
-    BufferWriter out(&body);
-    out.put(wire::RelationBody{entry->oid, 0, static_cast<uint8>(entry->identity),
-                               static_cast<uint8>(relation->rd_rel->relkind),
-                               static_cast<uint16>(entry->column_count), verdict.wanted_count,
-                               verdict.denied_count});
-    out.put_text(entry->schema);
-    out.put_text(entry->name);
-    for (int i = 0; i < entry->column_count; ++i) {
-        const ColumnPlan& column = entry->columns[i];
-        Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), column.attribute);
-        // A domain is carried as its base type. The name is schema-qualified unless it is in
-        // pg_catalog, because that is all the pinned search path has.
-        int32 typmod = attribute->atttypmod;
-        const Oid type = getBaseTypeAndTypmod(attribute->atttypid, &typmod);
-        out.put(wire::ColumnBody{type, typmod, attribute->attnum,
-                                 static_cast<uint8>(column.value.value_class), column.flags,
-                                 column.value.width, 0});
-        out.put_text(column.name);
-        out.put_text(format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN));
-    }
-    for (int i = 0; i < verdict.wanted_count; ++i)
-        out.put(verdict.wanted[i]);
-    for (int i = 0; i < verdict.denied_count; ++i)
-        out.put(verdict.denied[i]);
-    return body;
-}
-
 bool can_be_carried(Relation relation, const char* schema) {
     return relation->rd_rel->relkind == RELKIND_RELATION &&
            relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
@@ -144,14 +58,45 @@ bool can_be_carried(Relation relation, const char* schema) {
            strcmp(schema, "information_schema") != 0 && strcmp(schema, kOwnSchema) != 0;
 }
 
+void make_room(RelationEntry* entry, int attributes) {
+    const auto room = static_cast<Size>(Max(attributes, 1));
+    for (RowImage& image : entry->images) {
+        image.values = static_cast<Datum*>(palloc0(sizeof(Datum) * room));
+        image.nulls = static_cast<bool*>(palloc0(sizeof(bool) * room));
+    }
+}
+
+bool same_bodies(const Projection* one, const Projection* other) {
+    for (; one != nullptr && other != nullptr; one = one->next, other = other->next) {
+        if (one->body_size != other->body_size || one->record_flags != other->record_flags ||
+            memcmp(one->body, other->body, one->body_size) != 0) {
+            return false;
+        }
+    }
+    return one == other;
+}
+
+/// All projections of a table are announced together: one that differs gives all a new version.
+void keep_versions(RelationCache* cache, const RelationEntry* before, RelationEntry* fresh) {
+    const Projection* old = before->projections;
+    bool same = old != nullptr && same_bodies(old, fresh->projections);
+    for (Projection* it = fresh->projections; it != nullptr; it = it->next) {
+        fresh->wanted |= it->wanted;
+        fresh->selective |= it->predicate != nullptr || it->next != nullptr;
+    }
+    fresh->announced = same && before->announced;
+    for (Projection* it = fresh->projections; it != nullptr; it = it->next) {
+        it->version = same ? old->version : ++cache->last_version;
+        if (same) old = old->next;
+    }
+}
+
 void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
     MemoryContext context =
         AllocSetContextCreate(cache->context, "pg_fanout relation", ALLOCSET_SMALL_SIZES);
     RelationEntry fresh{};
     fresh.oid = entry->oid;
     fresh.context = context;
-    fresh.identity = static_cast<wire::Identity>(relation->rd_rel->relreplident);
-
     MemoryContext caller = MemoryContextSwitchTo(context);
     fresh.schema = get_namespace_name(RelationGetNamespace(relation));
     if (fresh.schema == nullptr) elog(ERROR, "cache lookup failed for the schema of a table");
@@ -163,22 +108,14 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
         verdict = judge(cache->filter, fresh.oid, fresh.schema, fresh.name);
     }
     // A table that is only denied is announced too, so that its subscriptions can say so.
-    fresh.announceable = verdict.wanted_count + verdict.denied_count != 0;
+    fresh.announceable = verdict.count != 0;
     if (fresh.announceable) {
-        plan_columns(&fresh, relation);
-        const StringInfoData body = build_body(&fresh, relation, verdict);
-        fresh.body = body.data;
-        fresh.body_size = static_cast<Size>(body.len);
+        fresh.projections =
+            build_projections(relation, fresh.schema, fresh.name, verdict, !cache->carries_config);
+        make_room(&fresh, RelationGetDescr(relation)->natts);
     }
     MemoryContextSwitchTo(caller);
-
-    const bool same = entry->body != nullptr && fresh.body != nullptr &&
-                      entry->body_size == fresh.body_size &&
-                      memcmp(entry->body, fresh.body, fresh.body_size) == 0;
-    fresh.version = entry->version;
-    if (!same && fresh.announceable) fresh.version = ++cache->last_version;
-    fresh.announced = same && entry->announced;
-    fresh.wanted = verdict.wanted_count != 0;
+    keep_versions(cache, entry, &fresh);
     fresh.valid = true;
     if (entry->context != nullptr) MemoryContextDelete(entry->context);
     *entry = fresh;

@@ -18,13 +18,6 @@ bool owner_may_read(const Subscription* subscription, Oid relation) {
            check_enable_rls(relation, role, true) != RLS_ENABLED;
 }
 
-bool wants(const Subscription* subscription, const char* schema, const char* table) {
-    for (int i = 0; i < subscription->pattern_count; ++i) {
-        if (matches(subscription->patterns[i], schema, table)) return true;
-    }
-    return false;
-}
-
 }  // namespace
 
 TableFilter* create_table_filter(MemoryContext parent) {
@@ -35,8 +28,8 @@ TableFilter* create_table_filter(MemoryContext parent) {
     return filter;
 }
 
-void put_subscription(TableFilter* filter, uint32 id, const char* owner,
-                      const char* const* patterns, int pattern_count) {
+void put_subscription(TableFilter* filter, uint32 id, const char* owner, const char* const* entries,
+                      int entry_count) {
     MemoryContext context =
         AllocSetContextCreate(filter->context, "pg_fanout subscription", ALLOCSET_SMALL_SIZES);
     MemoryContext caller = MemoryContextSwitchTo(context);
@@ -44,12 +37,11 @@ void put_subscription(TableFilter* filter, uint32 id, const char* owner,
     subscription->id = id;
     subscription->owner = owner != nullptr ? pstrdup(owner) : nullptr;
     subscription->context = context;
-    subscription->pattern_count = pattern_count;
-    subscription->patterns =
-        static_cast<TablePattern*>(palloc0(sizeof(TablePattern) * Max(pattern_count, 1)));
-    for (int i = 0; i < pattern_count; ++i) {
-        parse_table_pattern(patterns[i], &subscription->patterns[i]);
-    }
+    subscription->entry_count = entry_count;
+    subscription->entries = static_cast<TableEntry*>(
+        palloc0(sizeof(TableEntry) * static_cast<Size>(Max(entry_count, 1))));
+    for (int i = 0; i < entry_count; ++i)
+        parse_table_entry(entries[i], &subscription->entries[i]);
     MemoryContextSwitchTo(caller);
 
     drop_subscription(filter, id);
@@ -84,16 +76,13 @@ void set_owner(TableFilter* filter, uint32 id, const char* owner) {
 
 Verdict judge(const TableFilter* filter, Oid relation, const char* schema, const char* table) {
     Verdict verdict{};
-    const Size room = sizeof(uint32) * static_cast<Size>(Max(filter->count, 1));
-    verdict.wanted = static_cast<uint32*>(palloc(room));
-    verdict.denied = static_cast<uint32*>(palloc(room));
+    verdict.interests =
+        static_cast<Interest*>(palloc(sizeof(Interest) * static_cast<Size>(Max(filter->count, 1))));
     for (const Subscription* it = filter->first; it != nullptr; it = it->next) {
-        if (!wants(it, schema, table)) continue;
-        if (owner_may_read(it, relation)) {
-            verdict.wanted[verdict.wanted_count++] = it->id;
-        } else {
-            verdict.denied[verdict.denied_count++] = it->id;
-        }
+        const int place = deciding_entry(it->entries, it->entry_count, schema, table);
+        if (place < 0) continue;
+        verdict.interests[verdict.count++] = {it->id, &it->entries[place],
+                                              owner_may_read(it, relation)};
     }
     return verdict;
 }

@@ -7,25 +7,31 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/tables/table_pattern.hpp"
+#include "pg_extension/tables/table_entry.hpp"
 
 namespace fanout::plugin {
 
 struct Subscription {
     uint32 id;
     const char* owner;  // nullptr: no check of privileges (the text face has made its own)
-    TablePattern* patterns;
-    int pattern_count;
+    TableEntry* entries;
+    int entry_count;
     MemoryContext context;
     Subscription* next;
 };
 
-/// What the filter says of one table. Arrays in CurrentMemoryContext.
+/// One subscription that names a table, and the entry of its list that decides on it.
+struct Interest {
+    uint32 subscription;
+    const TableEntry* entry;
+    bool may_read;
+};
+
+/// What the filter says of one table. The array is in CurrentMemoryContext, newest subscription
+/// first.
 struct Verdict {
-    uint32* wanted;
-    uint32* denied;
-    uint16 wanted_count;
-    uint16 denied_count;
+    Interest* interests;
+    int count;
 };
 
 struct TableFilter {
@@ -36,14 +42,14 @@ struct TableFilter {
 
 TableFilter* create_table_filter(MemoryContext parent);
 
-/// Adds or replaces. `patterns` are texts; a malformed one raises an error.
-void put_subscription(TableFilter* filter, uint32 id, const char* owner,
-                      const char* const* patterns, int pattern_count);
+/// Adds or replaces. `entries` are texts; a malformed one raises an error.
+void put_subscription(TableFilter* filter, uint32 id, const char* owner, const char* const* entries,
+                      int entry_count);
 
 void drop_subscription(TableFilter* filter, uint32 id);
 bool has_subscription(const TableFilter* filter, uint32 id);
 
-/// The patterns stay as they are. Nothing happens if the subscription is unknown.
+/// The entries stay as they are. Nothing happens if the subscription is unknown.
 void set_owner(TableFilter* filter, uint32 id, const char* owner);
 
 /// Looks into the catalogs of the moment that is decoded, so a transaction must be there.

@@ -56,8 +56,10 @@ void Copier::set_plan(const Plan& plan) {
         const std::lock_guard lock(mutex_);
         options_ = plan.options;
         options_.workers = std::clamp(options_.workers, 1U, kWorkersMax);
-        for (const auto& request : plan.requests)
+        for (const auto& request : plan.requests) {
             accept(request);
+            tables_.at(request.table).listed = true;
+        }
         settle_states();
         while (busy_ && readers_.size() < options_.workers)
             readers_.emplace_back([this, number = readers_.size()] {

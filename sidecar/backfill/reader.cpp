@@ -94,7 +94,7 @@ std::optional<Reader::Job> Reader::claim() {
     const bool wanted = number_ < copier_.options_.workers;
     bool any = false;
     for (auto& [oid, copy] : copier_.tables_) {
-        if (!copy.under_way() || copy.request.paused || copy.state == CopyState::gone) continue;
+        if (!copy.under_way() || copy.request.paused || !copy.listed) continue;
         any = true;
         if (!wanted || Clock::now() < copy.retry_at) continue;
         const bool looks = copy.mode == CopyMode::unknown;
@@ -121,6 +121,8 @@ bool Reader::begin(TableCopy& copy, Job& job) {
     job.schema = copy.request.schema;
     job.name = copy.request.name;
     job.predicate = copy.request.predicate;
+    job.filter = copy.request.filter;
+    job.columns = copy.request.columns;
     job.mode = copy.mode;
     job.shape = copy.shape;
     job.rows = copy.chunk_rows;
@@ -191,7 +193,7 @@ Status Reader::work(Job& job) {
 
 /// What kind of table it is, and how it will be copied.
 Status Reader::look(const Job& job) {
-    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner);
+    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner, job.columns);
     if (!shape.is_ok()) return shape.status();
     const auto seen = shape.value();
     if (seen && !seen->readable)
@@ -272,7 +274,7 @@ Status Reader::open_transaction(const Job& job) {
 
 /// The shape cannot change any more; it has to be the one that was planned for.
 Status Reader::check_shape(Job& job) {
-    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner);
+    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner, job.columns);
     if (!now.is_ok()) return now.status();
     const auto& seen = now.value();
     const std::lock_guard lock(copier_.mutex_);
@@ -367,14 +369,16 @@ Result<Lsn> Reader::flush_wal() {
 }
 
 std::string Reader::select(const Job& job) const {
-    const std::string predicate = job.predicate.empty() ? "" : "(" + job.predicate + ")";
+    const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
+    const std::string predicate = enclosed(job.predicate), filter = enclosed(job.filter);
     std::string out = "COPY (SELECT " + job.shape->select_list + " FROM ONLY " + job.shape->quoted;
     if (job.mode == CopyMode::ordered) {
         const KeyShape& key = *job.shape->key;
-        out += where({key.condition(job.lower, true), key.condition(job.upper, false), predicate}) +
+        out += where({key.condition(job.lower, true), key.condition(job.upper, false), predicate,
+                      filter}) +
                order_by(key);
     } else {
-        out += where({predicate});
+        out += where({predicate, filter});
     }
     return out + ") TO STDOUT (FORMAT binary)";
 }

@@ -21,7 +21,8 @@ class Reader {
     struct Job {
         Oid32 table = 0;
         std::uint64_t id = 0;  // of the range; 0: look at the table only
-        std::string schema, name, predicate;
+        std::string schema, name, predicate, filter;
+        std::vector<std::string> columns;
         CopyMode mode = CopyMode::unknown;
         std::shared_ptr<const TableShape> shape;
         Bound lower, upper;

@@ -16,8 +16,10 @@ enum class OnNonempty : std::uint8_t { error, truncate, upsert };
 struct Request {
     Oid32 table = 0;
     std::string schema, name;
-    std::uint32_t generation = 1;  // raised by each resync
-    std::string predicate;         // SQL, empty: every row
+    std::uint32_t generation = 1;      // raised by each resync
+    std::string predicate;             // SQL, of a resync; empty: every row
+    std::string filter;                // SQL, of the subscription; empty: every row
+    std::vector<std::string> columns;  // of the subscription; empty: all
     OnNonempty on_nonempty = OnNonempty::error;
     bool paused = false;
     bool cancelled = false;

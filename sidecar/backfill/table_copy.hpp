@@ -54,6 +54,7 @@ struct TableCopy {
     Request request;
     CopyState state = CopyState::fresh;
     CopyMode mode = CopyMode::unknown;
+    bool listed = false;          // the catalog asks for it, and says which rows and columns
     bool lenient = false;         // changes are applied while rows are copied over them
     bool planning = false;        // a reader looks at its shape
     bool prepared = false;        // the target's table is there, and empty if it has to be

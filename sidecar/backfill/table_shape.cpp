@@ -186,10 +186,16 @@ bool TableShape::same_shape(const fanout_table& other) const {
 }
 
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
-                                               const std::string& owner) {
-    const auto result = session.query(kColumns, {std::to_string(oid), owner});
+                                               const std::string& owner,
+                                               const std::vector<std::string>& only_columns) {
+    auto result = session.query(kColumns, {std::to_string(oid), owner});
     if (!result.ok()) return Status::retry(result.error->message);
     if (result.rows.empty()) return std::shared_ptr<TableShape>();
+    if (!only_columns.empty())
+        std::erase_if(result.rows, [&](const source::Row& row) {
+            return std::ranges::find(only_columns, text(row, kColumn)) == only_columns.end();
+        });
+    if (result.rows.empty()) return Status::retry("none of the columns is there");
     auto shape = std::make_shared<TableShape>();
     const auto& first = result.rows.front();
     shape->schema = text(first, kSchema);

@@ -38,8 +38,9 @@ struct TableShape {
     bool same_shape(const fanout_table& other) const;
 };
 
-/// Null if there is no such table any more.
+/// `only_columns`: empty for all. Null if there is no such table any more.
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
-                                               const std::string& owner);
+                                               const std::string& owner,
+                                               const std::vector<std::string>& only_columns);
 
 }  // namespace fanout::backfill

@@ -138,6 +138,7 @@ void Reconciler::drop_subscription(std::uint32_t id) {
         if (stream->runtime) stream->runtime->journal().forget(id);
         lane::CursorStore(parts_.state.cursors(), id, stream->def.identity).remove();
     }
+    letters::DeadLetters(parts_.state.path(), id).remove_all();
     log::info("subscription dropped", {{"subscription", entry.def.name}});
     subscriptions_.erase(id);
     created_at_.erase(id);
@@ -189,8 +190,12 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.stream_identity = stream.def.identity;
     settings.start_lsn = entry.def.start_lsn;
     settings.source_end = stream.runtime->source_end();
+    settings.skip_lsn = entry.def.skip_lsn;
     settings.create_tables = entry.def.create_tables;
     settings.source = parts_.config.source;
+    settings.park_rejected = entry.def.park_rejected;
+    settings.skips = entry.def.skips.positions;
+    entry.letters_reported = 0;
     settings.options = entry.def.options;
     settings.limits = parts_.config.lane;
     settings.permitted_until = permitted_[entry.def.id];

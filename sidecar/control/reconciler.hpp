@@ -40,6 +40,7 @@ class Reconciler {
         std::unique_ptr<lane::Lane> lane;  // null while it rests
         lane::LaneSnapshot resting;        // what to report then
         bool report_due = true;
+        std::uint64_t letters_reported = 0;  // version of its dead letters the source knows
     };
     struct StreamEntry {
         source::StreamDef def;

@@ -94,7 +94,27 @@ json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {
         out["cursor_time"] =
             time_text(s.cursor.commit_time + kPgEpochOffsetSeconds * std::int64_t{1'000'000});
     }
+    out["stopped_lsn"] = s.stopped_lsn == 0 ? json(nullptr) : json(lsn_text(s.stopped_lsn));
     if (!s.tables.empty()) out["tables"] = tables_of(s);
+    return out;
+}
+
+json letters_json(const std::vector<letters::Letter>& letters) {
+    json out = json::array();
+    for (const auto& letter : letters) {
+        out.push_back({{"commit_lsn", lsn_text(letter.at.commit_lsn)},
+                       {"index", letter.at.index},
+                       {"state", "parked"},
+                       {"schema_name", text_or_null(letter.schema_name)},
+                       {"table_name", text_or_null(letter.table_name)},
+                       {"operation", letter.operation},
+                       {"error", text_or_null(letter.error)},
+                       {"hint", text_or_null(letter.hint)},
+                       {"attempts", letter.attempts},
+                       {"commit_time", time_text(letter.commit_time +
+                                                 kPgEpochOffsetSeconds * std::int64_t{1'000'000})},
+                       {"parked_at", time_text(letter.parked_at)}});
+    }
     return out;
 }
 
@@ -185,6 +205,7 @@ json Reporter::changed_copies(std::uint32_t subscription, const lane::LaneSnapsh
 std::string Reporter::build() {
     json report{{"daemon", daemon_}};
     json subscriptions = json::array(), streams = json::array();
+    letters_told_.clear();
     look_at_streams();
     for (auto& [id, entry] : reconciler_.subscriptions()) {
         const bool news = entry.lane && entry.lane->outbox().take_events().any;
@@ -195,6 +216,10 @@ std::string Reporter::build() {
         subscriptions.push_back(subscription_json(id, view));
         if (auto copies = changed_copies(id, view); !copies.empty())
             subscriptions.back()["backfills"] = std::move(copies);
+        if (!entry.lane) continue;
+        auto& version = letters_told_[id] = everything_ ? 0 : entry.letters_reported;
+        const auto letters = entry.lane->dead_letters().changed_since(version);
+        if (!letters.empty()) subscriptions.back()["dead_letters"] = letters_json(letters);
     }
     for (const auto& [id, entry] : reconciler_.streams()) {
         auto& seen = streams_seen_[id];
@@ -217,6 +242,10 @@ bool Reporter::send(source::SourceConnection& connection, std::string& problem) 
     const auto result = connection.query("SELECT fanout.report($1::jsonb)", {text});
     if (result.ok()) {
         everything_ = connectors_due_ = false;
+        for (const auto& [id, version] : letters_told_)
+            if (const auto entry = reconciler_.subscriptions().find(id);
+                entry != reconciler_.subscriptions().end())
+                entry->second.letters_reported = version;
         return true;
     }
     everything_ = true;

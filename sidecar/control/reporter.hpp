@@ -52,6 +52,7 @@ class Reporter {
     const std::string daemon_, connectors_json_;
     std::map<std::uint32_t, SeenStream> streams_seen_;
     std::map<std::pair<std::uint32_t, Oid32>, std::string> copies_told_;
+    std::map<std::uint32_t, std::uint64_t> letters_told_;  // in the report under way
     Clock::time_point due_at_ = Clock::time_point::max();
     bool everything_ = true;
     bool connectors_due_ = true;

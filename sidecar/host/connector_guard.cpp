@@ -82,6 +82,12 @@ Outcome ConnectorGuard::flush(const fanout_cursor& cursor) {
                    [&](fanout_error* error) { return connector_.flush(self_, &cursor, error); });
 }
 
+Outcome ConnectorGuard::settle(fanout_settle until, fanout_progress& progress) {
+    return guarded(connector_.name, "settle", [&](fanout_error* error) {
+        return connector_.settle(self_, until, &progress, error);
+    });
+}
+
 void ConnectorGuard::close() noexcept {
     if (void* self = self_; self != nullptr) connector_.close(self);
 }

@@ -38,6 +38,7 @@ class ConnectorGuard {
     Outcome open(const fanout_session& session, fanout_cursor& cursor);
     Outcome write(const fanout_batch& batch);
     Outcome flush(const fanout_cursor& cursor);
+    Outcome settle(fanout_settle until, fanout_progress& progress);  // if it flushes ahead
     void close() noexcept;
     void interrupt() noexcept;  // any thread
     Outcome test();
@@ -51,6 +52,7 @@ class ConnectorGuard {
     bool creates_tables() const {
         return (connector_.capabilities & FANOUT_CAP_CREATE_TABLES) != 0;
     }
+    bool flushes_ahead() const { return (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0; }
     const char* name() const { return connector_.name; }
 
   private:

@@ -29,6 +29,7 @@ std::string incomplete_part(const fanout_connector& c) {
     if ((c.capabilities & FANOUT_CAP_NOTES) != 0 &&
         (c.put_note == nullptr || c.read_notes == nullptr))
         return "put_note or read_notes";
+    if ((c.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0 && c.settle == nullptr) return "settle";
     return {};
 }
 

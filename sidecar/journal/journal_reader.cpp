@@ -54,7 +54,7 @@ ReadOutcome JournalReader::find_start() {
 bool JournalReader::enter(std::shared_ptr<Segment> segment) {
     auto mapping = segment->map();
     if (!mapping.is_ok()) return false;
-    if (mapping_) retired_.push_back(std::move(mapping_));
+    if (mapping_) retired_.push_back({records_, std::move(mapping_)});
     mapping_ = std::move(mapping.value());
     segment_ = std::move(segment);
     resident_from_ = 0;
@@ -100,7 +100,10 @@ ReadOutcome JournalReader::next(wire::RecordView& out) {
             position_ += length;
         }
         const Step step = take(out);
-        if (step == Step::deliver) return ReadOutcome::record;
+        if (step == Step::deliver) {
+            ++records_;
+            return ReadOutcome::record;
+        }
         if (step == Step::fail) return refuse(offset, refusal_);
     }
 }
@@ -166,7 +169,7 @@ JournalReader::Step JournalReader::take_piece(wire::RecordView& record) {
         wire::read_record({whole.bytes.get(), whole.total}, record, wire::kWholeRecordBytesMax);
     refusal_ = wire::refusal_text(refusal);
     if (refusal != wire::Refusal::none) return Step::fail;
-    whole_records_.push_back(std::move(whole.bytes));
+    whole_records_.push_back({records_ + 1, std::move(whole.bytes)});
     return Step::deliver;
 }
 
@@ -208,10 +211,13 @@ void JournalReader::interrupt() {
     doorbell_.ring();
 }
 
-void JournalReader::release() {
-    retired_.clear();
-    whole_records_.clear();
+void JournalReader::release_before(std::uint64_t first_kept) {
+    while (!retired_.empty() && retired_.front().last_record < first_kept)
+        retired_.pop_front();
+    while (!whole_records_.empty() && whole_records_.front().last_record < first_kept)
+        whole_records_.pop_front();
     if (!segment_ || preamble_next_ != 0) return;
+    // Pages that a kept view still points to come back from the file when it is read.
     const std::uint64_t passed = segment_->file_offset(position_);
     if (passed < resident_from_ + kLetGoBytes) return;
     mapping_->let_go(resident_from_, passed);

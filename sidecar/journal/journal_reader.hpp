@@ -4,16 +4,16 @@
 // touches a byte behind what the journal has published as appended, verifies every record's
 // checksum, and puts a record that came in pieces together again.
 //
-// Lifetime of views: a RecordView stays valid until release(), also across the end of a segment
-// and also if retention removes the file meanwhile. A lane calls release() when it holds no view
-// any more, normally after each flush.
+// Lifetime of views: a RecordView stays valid until release() lets it go, also across the end of a
+// segment and also if retention removes the file meanwhile. A lane calls release() when it holds no
+// view of earlier records any more, normally after each flush.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/base/status.hpp"
@@ -64,8 +64,13 @@ class JournalReader {
     /// Any thread: makes the present or the next wait() return `interrupted`, once.
     void interrupt();
 
-    /// Gives back what views point to.
-    void release();
+    /// How many records next() has returned: the number of the last one.
+    std::uint64_t records() const { return records_; }
+
+    /// Gives back what only views of records before number `first_kept` point to.
+    void release_before(std::uint64_t first_kept);
+    /// Gives back what views of all records so far point to.
+    void release() { release_before(records_ + 1); }
 
     /// Bytes that have been appended behind this reader.
     std::uint64_t backlog_bytes() const;
@@ -93,10 +98,17 @@ class JournalReader {
 
     SegmentCatalog& catalog_;
     Doorbell& doorbell_;
-    std::shared_ptr<Segment> segment_;                            // where the reader stands
-    std::shared_ptr<SegmentMapping> mapping_;                     // its bytes
-    std::vector<std::shared_ptr<SegmentMapping>> retired_;        // views may point into them
-    std::vector<std::unique_ptr<std::uint8_t[]>> whole_records_;  // and into these
+    std::shared_ptr<Segment> segment_;         // where the reader stands
+    std::shared_ptr<SegmentMapping> mapping_;  // its bytes
+    /// What views may point into, and the last record that can have one.
+    template <typename Memory>
+    struct Kept {
+        std::uint64_t last_record;
+        Memory memory;
+    };
+    std::deque<Kept<std::shared_ptr<SegmentMapping>>> retired_;
+    std::deque<Kept<std::unique_ptr<std::uint8_t[]>>> whole_records_;
+    std::uint64_t records_ = 0;
     Group group_;
     Status status_;
     ReadOutcome failed_outcome_ = ReadOutcome::failed;

@@ -144,7 +144,9 @@ Status Recovery::check_header(const Found& found) const {
     if (found.size < kSegmentHeaderBytes || header.magic != kSegmentMagic) {
         return damage(found, 0, "this is not the header of a journal segment");
     }
-    if (header.version != kSegmentVersion || header.wire_version != wire::kWireVersion) {
+    const bool readable = header.wire_version >= wire::kWireVersionOldest &&
+                          header.wire_version <= wire::kWireVersion;
+    if (header.version != kSegmentVersion || !readable) {
         return Status::fatal("journal segment " + found.path + " was written in format " +
                              std::to_string(header.version) + "." +
                              std::to_string(header.wire_version) + ", this fanoutd reads " +

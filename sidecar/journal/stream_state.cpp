@@ -24,6 +24,7 @@ bool may_come_in_pieces(Kind kind) {
         case Kind::truncate:
         case Kind::message:
         case Kind::ddl:
+        case Kind::filtered:
             return true;
         default:
             return false;
@@ -137,11 +138,15 @@ const char* StreamState::take_whole(Kind kind, std::uint8_t flags, Lsn lsn, std:
             if (lsn < end_lsn || lsn <= last_message_lsn) return "a message lies in the past";
             last_message_lsn = lsn;
             return nullptr;
+        case Kind::filtered:
+            if (!in_transaction()) return "a count of rows stands outside a transaction";
+            return nullptr;
         case Kind::insert:
         case Kind::update:
         case Kind::remove:
         case Kind::truncate:
         case Kind::ddl:
+        case Kind::unjudged:
             break;
         default:
             return "a record of this kind may not come in this version";
@@ -159,7 +164,7 @@ void RelationTable::learn(wire::Bytes record) {
     if (wire::read_frame(record, view) != wire::Refusal::none) return;
     if (view.kind() == wire::Kind::relation) {
         if (view.body.size() < sizeof(wire::RelationBody)) return;
-        in_force_[table_of(view.body.data())].assign(record.begin(), record.end());
+        put(view.header, table_of(view.body.data()), record);
         return;
     }
     wire::BodyCursor cursor(view.body);
@@ -169,9 +174,17 @@ void RelationTable::learn(wire::Bytes record) {
     if ((view.header.flags & wire::kFlagLastPiece) == 0) return;
     constexpr std::size_t kInnerBody = kHeader + sizeof(wire::ContinuationBody) + kHeader;
     if (arriving_.size() >= kInnerBody + sizeof(wire::RelationBody)) {
-        in_force_[table_of(arriving_.data() + kInnerBody)] = std::move(arriving_);
+        wire::RecordHeader inner;
+        std::memcpy(&inner, arriving_.data() + kInnerBody - kHeader, kHeader);
+        put(inner, table_of(arriving_.data() + kInnerBody), arriving_);
     }
     arriving_.clear();
+}
+
+void RelationTable::put(const wire::RecordHeader& header, Oid32 table, wire::Bytes bytes) {
+    auto& records = in_force_[table];
+    if ((header.flags & wire::kFlagAlso) == 0) records.clear();
+    records.insert(records.end(), bytes.begin(), bytes.end());
 }
 
 void RelationTable::clear() {

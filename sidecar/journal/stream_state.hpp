@@ -54,9 +54,10 @@ struct StreamState {
 };
 static_assert(sizeof(StreamState) == 72);
 
-/// The relation records in force: the last one of every table, in the very bytes that came. Drain
-/// thread only. Becomes the preamble of each new segment, so that a lane can begin there; grows
-/// with the number of tables, never with the number of records.
+/// The relation records in force: the last ones of every table (one for each group of subscriptions
+/// that get different things of it), in the very bytes that came. Drain thread only. Becomes the
+/// preamble of each new segment, so that a lane can begin there; grows with the number of tables,
+/// never with the number of records.
 class RelationTable {
   public:
     /// Takes a relation record, or the next piece of one (whose order was checked already).
@@ -68,6 +69,9 @@ class RelationTable {
     std::vector<std::uint8_t> preamble() const;
 
   private:
+    /// `header` is the relation record's own, also if it came in pieces.
+    void put(const wire::RecordHeader& header, Oid32 table, wire::Bytes bytes);
+
     std::map<Oid32, std::vector<std::uint8_t>> in_force_;
     std::vector<std::uint8_t> arriving_;  // pieces of the one that is not complete yet
 };

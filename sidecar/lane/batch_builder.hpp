@@ -2,11 +2,12 @@
 // still open.
 //
 // A batch ends at a commit. Only a transaction that is larger than the limits alone is handed over
-// in parts. Owns the tables of changes and the arena of values; the values' bytes are the
-// journal's. Lane thread.
+// in parts. What is handed over takes its memory along and lives until the connector is done with
+// it; values' bytes are the journal's. Lane thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "fanout/base/ids.hpp"
@@ -15,10 +16,22 @@
 
 namespace fanout::lane {
 
+/// What one write is given. Moving it leaves what the view points to where it is.
+struct Batch {
+    std::vector<fanout_change> changes;
+    std::vector<fanout_transaction> transactions;
+    std::vector<std::shared_ptr<Arena>> arenas;  // of the values' tables
+    std::uint64_t first_record = 0;              // the oldest record that is pointed into
+
+    fanout_batch view() const { return {transactions.data(), transactions.size(), change_count}; }
+    std::uint64_t change_count = 0;  // in all transactions
+};
+
 class BatchBuilder {
   public:
     void begin(Lsn commit_lsn, Lsn end_lsn, PgTime commit_time, std::uint32_t xid);
-    void add(const fanout_change& change, std::uint64_t record_bytes);
+    /// `record`: which of the records read it is, `record_bytes` long.
+    void add(const fanout_change& change, std::uint64_t record_bytes, std::uint64_t record);
     /// The open transaction is complete. One without changes leaves no trace.
     void commit();
     /// The open transaction is void.
@@ -33,21 +46,21 @@ class BatchBuilder {
     std::uint64_t open_rows() const;
     /// Nothing in here points anywhere.
     bool empty() const { return changes_.empty() && complete_.empty(); }
+    /// The oldest record that is pointed into; `otherwise` if there is none.
+    std::uint64_t first_record(std::uint64_t otherwise) const;
 
-    /// Changes and bytes held, arena included.
+    /// Changes and bytes held, values' tables included.
     std::uint64_t rows() const { return changes_.size(); }
-    std::uint64_t bytes() const { return record_bytes_ + arena_.bytes(); }
+    std::uint64_t bytes() const { return held_bytes_ + arena_->bytes() - arena_counted_; }
 
-    /// The complete transactions; valid until the next call that is not const.
-    fanout_batch complete_batch();
-    void release_complete();
-
+    /// The complete transactions.
+    Batch take_complete();
     /// What there is of the open transaction; no complete one may be waiting.
-    fanout_batch open_batch();
-    void release_open_part();
+    Batch take_open_part();
+    /// Memory of a batch that is done with, for the next one.
+    void recycle(Batch batch);
 
-    void clear();
-    Arena& arena() { return arena_; }
+    Arena& arena() { return *arena_; }
 
   private:
     struct Extent {
@@ -55,12 +68,20 @@ class BatchBuilder {
         std::size_t first;  // in changes_
     };
 
+    void count_arena();
+    void clear();
+    Batch hand_over(std::size_t changes);
+
     std::vector<fanout_change> changes_;
     std::vector<Extent> complete_;
-    std::vector<fanout_transaction> view_;  // what complete_batch() and open_batch() point to
     Extent open_{};
-    Arena arena_;
-    std::uint64_t record_bytes_ = 0;
+    std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
+    std::shared_ptr<Arena> shared_arena_;  // of the batch before: the open transaction began there
+    Batch spare_;
+    std::uint64_t held_bytes_ = 0;     // records, and what was counted of the arena
+    std::uint64_t arena_counted_ = 0;  // of arena_->bytes()
+    std::uint64_t open_bytes_ = 0;     // held_bytes_ when the open transaction began
+    std::uint64_t first_record_ = 0, open_first_record_ = 0;
     bool in_transaction_ = false;
     bool part_written_ = false;
 };

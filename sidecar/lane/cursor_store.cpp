@@ -48,6 +48,8 @@ Result<StoredCursor> CursorStore::load() const {
         stored.rows_filtered = json.at("rows_filtered").get<std::uint64_t>();
         stored.transactions = json.at("transactions").get<std::uint64_t>();
         stored.notes = json.value("notes", stored.notes);
+        if (json.contains("filtered_up_to"))
+            stored.filtered_up_to = lsn_member(json, "filtered_up_to");
         return stored;
     } catch (const std::exception& e) {
         return Status::corruption("the cursor file " + path_ + " is damaged (" + e.what() +
@@ -65,7 +67,8 @@ Status CursorStore::save(const StoredCursor& stored) const {
                       {"rows_read", stored.rows_read},
                       {"rows_delivered", stored.rows_delivered},
                       {"rows_filtered", stored.rows_filtered},
-                      {"transactions", stored.transactions}};
+                      {"transactions", stored.transactions},
+                      {"filtered_up_to", lsn_text(stored.filtered_up_to)}};
     if (!stored.notes.empty()) json["notes"] = stored.notes;
     return state::replace_file(path_, json.dump() + "\n");
 }

@@ -22,6 +22,7 @@ struct StoredCursor {
     std::uint64_t rows_delivered = 0;
     std::uint64_t rows_filtered = 0;
     std::uint64_t transactions = 0;
+    Lsn filtered_up_to = 0;                    // the transactions that rows_filtered counts
     std::map<std::string, std::string> notes;  // of copies, for a target that keeps none
 };
 

@@ -21,6 +21,14 @@ constexpr Lsn kIdleReportBytes = 1ULL << 20;
 /// Shortest time between two writes of the local cursor file.
 constexpr auto kCursorSaveInterval = 1s;
 constexpr auto kIdleWait = 1h;
+/// Batches a connector may have that flushes ahead, beside the one that is being read.
+constexpr std::size_t kWritesAheadMax = 2;
+/// Such a connector is looked after this often while the lane reads.
+constexpr std::uint64_t kRecordsBetweenMoves = 256;
+/// At the journal's end: as long what comes next may catch up with what is under way.
+constexpr auto kLinger = 1ms;
+/// What was flushed and is not yet durable is waited for when nothing has come for so long.
+constexpr auto kDurableAfter = 200ms;
 
 }  // namespace
 
@@ -31,6 +39,8 @@ Delivery::Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector)
       cursors_(parts.cursors),
       tables_(parts.tables),
       outbox_(parts.outbox),
+      parking_(parts.parking),
+      letters_(parts.letters),
       stop_requested_(parts.stop_requested),
       epoch_(parts.epoch),
       standpoint_(parts.standpoint),
@@ -70,7 +80,7 @@ Delivery::Trouble Delivery::open() {
         if (const Lsn created = find_creation(); created != 0) from = created + 1;
         found = reader_.seek(from);
     }
-    passed_ = durable_ = flushed_ = settled_ = cursor;
+    passed_ = durable_ = begun_ = flushed_ = settled_ = cursor;
     posted_lsn_ = cursor.end_lsn;
     journal_.want(settings_.subscription, from);
     if (!found) {
@@ -124,9 +134,8 @@ Lsn Delivery::find_creation() {
 /// True if the target is where the delivery before this one left it: nothing has to be read again.
 bool Delivery::go_on_from(const fanout_cursor& cursor) {
     if (!standpoint_ || cursor.commit_lsn != standpoint_->flushed.commit_lsn) return false;
-    tables_.forget_rows_in_hand();
     reader_.release();
-    durable_ = flushed_ = cursor;
+    durable_ = begun_ = flushed_ = cursor;
     passed_ = settled_ = standpoint_->passed;
     posted_lsn_ = passed_.end_lsn;
     log::info("lane goes on behind a void transaction",
@@ -140,14 +149,12 @@ Delivery::Trouble Delivery::read_on() {
         case journal::ReadOutcome::record:
             if (auto trouble = take(record)) return trouble;
             if (auto trouble = serve_copies()) return trouble;
-            return over_limits() ? relieve() : std::nullopt;
+            return over_limits() ? relieve() : move_on();
         case journal::ReadOutcome::at_end:
-            if (auto trouble = settle()) return trouble;
             if (auto trouble = serve_copies()) return trouble;
-            wait_for_data();
-            return save_cursor_if_due();
+            return rest();
         case journal::ReadOutcome::trimmed:
-            if (auto trouble = deliver()) return trouble;
+            if (auto trouble = deliver_durably()) return trouble;
             return Ending{Ending::Kind::trouble, LaneState::needs_resync, reader_.status().text(),
                           "the journal's limit let this subscription go: synchronise the target "
                           "anew, then drop and create the subscription",
@@ -174,45 +181,33 @@ Delivery::Trouble Delivery::relieve() {
     if (copier_ && !batch_.open_part_written())
         while (const auto window = copier_->any_open())
             if (auto trouble = land_window(*window)) return trouble;
-    if (auto trouble = write(batch_.open_batch())) return trouble;
+    if (auto trouble = write(batch_.take_open_part())) return trouble;
     FANOUT_FAULT_HERE("lane.part_written");
-    batch_.release_open_part();
-    release_if_empty();
     return std::nullopt;
 }
 
 Delivery::Trouble Delivery::deliver() {
     if (!batch_.has_complete()) return std::nullopt;
-    const auto view = batch_.complete_batch();
     FANOUT_FAULT_HERE("lane.batch_ready");
-    if (auto trouble = write(view)) return trouble;
-    for (std::size_t i = 0; i < view.transaction_count; ++i)
-        transactions_written_ += view.transactions[i].ends;
+    if (auto trouble = write(batch_.take_complete())) return trouble;
     FANOUT_FAULT_HERE("lane.batch_written");
     if (auto trouble = flush()) return trouble;
-    batch_.release_complete();
-    release_if_empty();
-    return std::nullopt;
+    // Shapes that ended are kept for what points to them; without a pause that would be for ever.
+    return tables_.has_replaced() ? settle(FANOUT_SETTLE_WRITTEN) : std::nullopt;
 }
 
-Delivery::Trouble Delivery::write(const fanout_batch& batch) {
+Delivery::Trouble Delivery::deliver_durably() {
+    if (auto trouble = deliver()) return trouble;
+    return settle(FANOUT_SETTLE_DURABLE);
+}
+
+Delivery::Trouble Delivery::write(Batch batch) {
     if (waiting_) publish(false);
-    if (auto outcome = connector_.write(batch); !outcome.ok()) return failed_call("write", outcome);
-    Oid32 last = 0;
-    TableCount* count = nullptr;
-    for (std::size_t t = 0; t < batch.transaction_count; ++t) {
-        const auto& transaction = batch.transactions[t];
-        for (std::size_t i = 0; i < transaction.change_count; ++i) {
-            const auto* table = transaction.changes[i].table;
-            if (table == nullptr) continue;  // truncate, message
-            if (count == nullptr || table->oid != last) {
-                last = table->oid;
-                count = &tables_.counts()[last];
-            }
-            ++count->rows_in_hand;
-            ++rows_written_;
-        }
-    }
+    if (in_flight_.writes_pending() >= kWritesAheadMax)
+        if (auto trouble = settle(FANOUT_SETTLE_ONE)) return trouble;
+    const fanout_batch view = in_flight_.keep(std::move(batch));
+    if (auto outcome = connector_.write(view); !outcome.ok()) return failed_call("write", outcome);
+    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), flushed_});
     return std::nullopt;
 }
 
@@ -222,50 +217,94 @@ Delivery::Trouble Delivery::flush() {
     if (auto outcome = connector_.flush(passed_); !outcome.ok())
         return failed_call("flush", outcome);
     FANOUT_FAULT_HERE("lane.flushed");
+    begun_ = passed_;
+    in_flight_.flushed(begun_);
+    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), begun_});
+    return std::nullopt;
+}
+
+/// Waits for the connector as far as `until` says; nothing to wait for if it is never ahead.
+Delivery::Trouble Delivery::settle(fanout_settle until) {
+    if (!connector_.flushes_ahead() || in_flight_.empty()) return std::nullopt;
+    fanout_progress progress{};
+    if (auto outcome = connector_.settle(until, progress); !outcome.ok())
+        return failed_call("settle", outcome);
+    take_progress(progress);
+    return std::nullopt;
+}
+
+/// Lets a connector that is ahead send and receive while the lane is busy reading.
+Delivery::Trouble Delivery::move_on() {
+    if (in_flight_.writes_pending() == 0 || ++records_since_move_ < kRecordsBetweenMoves)
+        return std::nullopt;
+    records_since_move_ = 0;
+    return settle(FANOUT_SETTLE_NOTHING);
+}
+
+void Delivery::take_progress(const fanout_progress& progress) {
+    in_flight_.release(progress.writes, [this](Batch batch) { batch_.recycle(std::move(batch)); });
+    release_memory();
+    const Delivered delivered = in_flight_.take_durable(progress.durable);
+    if (!delivered.any) return;
     progressed_ = true;
-    flushed_ = settled_ = passed_;
-    rows_in_hand_ -= rows_written_;
-    outbox_.update([&](LaneSnapshot& board) {
-        board.rows_delivered += rows_written_;
-        board.transactions += transactions_written_;
-        board.tables.clear();
-        for (auto& [oid, count] : tables_.counts()) {
-            count.rows_delivered += count.rows_in_hand;
-            count.rows_in_hand = 0;
-            if (count.rows_delivered != 0) board.tables.push_back(count);
-        }
-    });
-    rows_written_ = transactions_written_ = 0;
+    flushed_ = settled_ = delivered.cursor;
+    count(delivered);
     if (connector_.keeps_cursor()) {
         durable_ = flushed_;
         journal_.want(settings_.subscription, resume_lsn(durable_, settings_.start_lsn));
     }
-    publish(false);
-    return std::nullopt;
+    publish(waiting_);
+}
+
+void Delivery::count(const Delivered& delivered) {
+    rows_in_hand_ -= delivered.rows;
+    for (const auto& [oid, rows] : delivered.table_rows)
+        tables_.counts()[oid].rows_delivered += rows;
+    outbox_.update([&](LaneSnapshot& board) {
+        board.rows_delivered += delivered.rows;
+        board.transactions += delivered.transactions;
+        if (delivered.rows == 0) return;
+        board.tables.clear();
+        for (const auto& [oid, count] : tables_.counts())
+            if (count.rows_delivered != 0) board.tables.push_back(count);
+    });
 }
 
 /// The journal has nothing more at the moment: everything complete goes out.
-Delivery::Trouble Delivery::settle() {
+Delivery::Trouble Delivery::rest() {
     if (auto trouble = deliver()) return trouble;
-    const bool half_written = batch_.open_part_written();
-    if (!half_written && passed_.end_lsn - durable_.end_lsn >= kIdleAdvanceBytes) {
-        if (auto trouble = flush()) return trouble;
-        if (auto trouble = save_cursor()) return trouble;
+    if (in_flight_.writes_pending() != 0) {
+        // What comes now can go out behind what is under way.
+        if (reader_.wait(kLinger) != journal::WakeReason::timeout) return std::nullopt;
+        if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     }
+    if (auto trouble = advance_idle_cursor()) return trouble;
     if (!waiting_ || passed_.end_lsn != posted_lsn_) publish(true);
+    if (auto trouble = save_cursor_if_due()) return trouble;
+    if (auto trouble = wait_for_data()) return trouble;
     return save_cursor_if_due();
+}
+
+Delivery::Trouble Delivery::advance_idle_cursor() {
+    if (batch_.open_part_written() || passed_.end_lsn - durable_.end_lsn < kIdleAdvanceBytes)
+        return std::nullopt;
+    if (auto trouble = flush()) return trouble;
+    if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
+    return save_cursor();
 }
 
 /// Brings the board up to date and tells the reporter if it is worth a report.
 void Delivery::publish(bool waiting) {
     const bool turned = waiting != waiting_;
     waiting_ = waiting;
-    if (!batch_.has_complete()) settled_ = passed_;
+    if (!batch_.has_complete() && in_flight_.empty()) settled_ = passed_;
     outbox_.update([&](LaneSnapshot& board) {
         board.cursor = settled_;
         board.waiting = waiting;
-        board.caught_up = waiting && !batch_.in_transaction();
-        board.rows_read = board.rows_delivered + board.rows_filtered + rows_in_hand_;
+        board.caught_up = waiting && !batch_.in_transaction() && !in_flight_.flush_pending();
+        board.rows_dead_lettered = letters_.rows_parked();
+        board.rows_read =
+            board.rows_delivered + board.rows_filtered + board.rows_dead_lettered + rows_in_hand_;
     });
     const bool moved_far = passed_.end_lsn - posted_lsn_ >= kIdleReportBytes;
     if (!turned && !moved_far) return;
@@ -283,12 +322,11 @@ Delivery::Trouble Delivery::save_cursor_if_due() {
 Delivery::Trouble Delivery::save_cursor() {
     const auto board = outbox_.snapshot();
     FANOUT_FAULT_HERE("lane.cursor_unsaved");
-    const auto saved =
-        cursors_.save({settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_,
-                       board.rows_delivered, board.rows_filtered, board.transactions,
-                       connector_.keeps_cursor() && connector_.keeps_notes()
-                           ? std::map<std::string, std::string>{}
-                           : notes_});
+    const bool notes_at_target = connector_.keeps_cursor() && connector_.keeps_notes();
+    const auto saved = cursors_.save(
+        {settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_, board.rows_delivered,
+         board.rows_filtered, board.transactions, board.filtered_up_to,
+         notes_at_target ? std::map<std::string, std::string>{} : notes_});
     saved_at_ = std::chrono::steady_clock::now();
     FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {
@@ -322,36 +360,59 @@ Ending Delivery::leave() {
     if (auto trouble = read_rest()) return *trouble;
     if (batch_.open_part_written()) return {};
     if (auto trouble = deliver()) return *trouble;
-    if (passed_.end_lsn != flushed_.end_lsn) static_cast<void>(flush());
+    if (passed_.end_lsn != begun_.end_lsn) static_cast<void>(flush());
+    if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return *trouble;
     if (auto trouble = save_cursor()) return *trouble;
     return {};
 }
 
-void Delivery::wait_for_data() {
+Delivery::Trouble Delivery::wait_for_data() {
+    const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(kIdleWait);
+    if (in_flight_.flush_pending()) {
+        if (reader_.wait(kDurableAfter) != journal::WakeReason::timeout) return std::nullopt;
+        if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
+        publish(true);
+        outbox_.post(LaneEvent::progress);
+    }
     const bool unsaved = !connector_.keeps_cursor() && flushed_.end_lsn != durable_.end_lsn;
     if (!unsaved) {
-        reader_.wait(std::chrono::duration_cast<std::chrono::milliseconds>(kIdleWait));
-        return;
+        reader_.wait(idle);
+        return std::nullopt;
     }
     const auto due = saved_at_ + kCursorSaveInterval - std::chrono::steady_clock::now();
     reader_.wait(std::max(std::chrono::ceil<std::chrono::milliseconds>(due), 1ms));
+    return std::nullopt;
 }
 
-void Delivery::release_if_empty() {
-    if (!batch_.empty() || record_in_use_) return;
-    reader_.release();
-    tables_.forget_replaced();
+/// Lets go of what no batch points to any more.
+void Delivery::release_memory() {
+    if (record_in_use_) return;
+    const std::uint64_t next = reader_.records() + 1;
+    reader_.release_before(in_flight_.first_record(batch_.first_record(next)));
+    if (batch_.empty() && in_flight_.writes_pending() == 0) tables_.forget_replaced();
 }
 
-Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) const {
+/// By policy it is put aside: the target forgets what it has of the batch, and all but the change
+/// comes again. Otherwise the lane stops, and says how to go on without it.
+Ending Delivery::refused_change(const host::Outcome& outcome) {
+    if (auto refused = refused_copy(outcome)) return *refused;
+    if (settings_.park_rejected && parking_.refuse(outcome.at, outcome.message, outcome.hint))
+        return {Ending::Kind::again, LaneState::streaming, "", "", 0};
+    Ending ending{Ending::Kind::trouble, LaneState::failed, outcome.message, outcome.hint, 0};
+    if (outcome.at.commit_lsn == 0) return ending;
+    const std::string lsn = lsn_text(outcome.at.commit_lsn);
+    const std::string index = std::to_string(outcome.at.index);
+    ending.message += " (change at " + lsn + ", index " + index + ")";
+    if (ending.hint.empty()) ending.hint = "Mend the target or the row's table, then resume.";
+    ending.hint += " To go on without it: SELECT fanout.skip('" + settings_.name + "', '" + lsn +
+                   "', " + index + ");";
+    return ending;
+}
+
+Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) {
+    if (outcome.code == FANOUT_REJECT) return refused_change(outcome);
     Ending ending{Ending::Kind::trouble, state_after(outcome.code), outcome.message, outcome.hint,
                   0};
-    if (outcome.code == FANOUT_REJECT) {
-        ending.message += " (change at " + lsn_text(outcome.at.commit_lsn) + ", index " +
-                          std::to_string(outcome.at.index) + ")";
-        if (ending.hint.empty())
-            ending.hint = "mend the target or the row's table, then resume the subscription";
-    }
     if (outcome.code == FANOUT_FENCED && ending.hint.empty())
         ending.hint = "another fanoutd delivers this subscription: stop one of the two";
     log::debug("connector call failed", {{"subscription", settings_.name},

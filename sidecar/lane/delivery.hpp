@@ -1,6 +1,8 @@
 // One stay at a target, from open to the first trouble: journal → batches → write → flush → cursor.
 //
-// A batch is whatever has arrived, up to the limits; no timer holds anything back. Every trouble
+// A batch is whatever has arrived, up to the limits; no timer holds anything back. A connector that
+// flushes ahead works on up to two batches while the next is read; a cursor counts only when the
+// connector says that it is durable. Every trouble
 // ends the delivery with a reason; the lane decides what follows, and the next delivery begins at
 // the target's cursor. That is the one recovery path. Lane thread.
 #pragma once
@@ -19,19 +21,23 @@
 #include "sidecar/journal/journal.hpp"
 #include "sidecar/lane/batch_builder.hpp"
 #include "sidecar/lane/cursor_store.hpp"
+#include "sidecar/lane/in_flight.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
 #include "sidecar/lane/table_cache.hpp"
+#include "sidecar/letters/parking.hpp"
 
 namespace fanout::lane {
 
 /// Why a delivery ended.
 struct Ending {
-    enum class Kind : std::uint8_t { stopped, reopen, trouble };
+    /// reopen: behind a void transaction. again: from the cursor, without what was refused.
+    enum class Kind : std::uint8_t { stopped, reopen, again, trouble };
     Kind kind = Kind::stopped;
     LaneState state = LaneState::streaming;  // of trouble
     std::string message, hint;
     Oid32 denied_table = 0;
+    Lsn stopped_lsn = 0;  // of a transaction that a person may skip
 };
 
 /// Where a delivery stood that ended with `reopen`: part of a transaction was at the target when
@@ -52,6 +58,8 @@ struct DeliveryParts {
     TableCache& tables;
     LaneOutbox& outbox;
     const backfill::PlanBox& plan;
+    letters::Parking& parking;
+    const letters::DeadLetters& letters;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -65,7 +73,7 @@ class Delivery {
     /// Something became durable: the trouble before it is over.
     bool progressed() const { return progressed_; }
     /// After an ending with `reopen`: what the next delivery is given.
-    Standpoint standpoint() const { return {flushed_, passed_}; }
+    Standpoint standpoint() const { return {begun_, passed_}; }
 
   private:
     using Trouble = std::optional<Ending>;
@@ -84,6 +92,8 @@ class Delivery {
     Trouble take_truncate(const wire::RecordView& record);
     Trouble take_message(const wire::RecordView& record);
     Trouble take_keepalive(const wire::RecordView& record);
+    Trouble take_filtered(const wire::RecordView& record);
+    Trouble take_unjudged(const wire::RecordView& record);
 
     std::uint64_t take_row_of_copy(fanout_change& change, std::uint64_t bytes);
     void add_row(const fanout_change& change, std::uint64_t bytes);
@@ -99,24 +109,36 @@ class Delivery {
     Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);
     Trouble write_alone(const fanout_change* changes, std::size_t count, bool begins, bool ends);
     Trouble put_notes();
+    Trouble refused_copy(const host::Outcome& outcome) const;
 
     bool over_limits() const;
     Trouble relieve();
     Trouble deliver();
-    Trouble write(const fanout_batch& batch);
+    Trouble deliver_durably();
+    Trouble write(Batch batch);
     Trouble flush();
-    Trouble settle();
+    Trouble settle(fanout_settle until);
+    Trouble move_on();
+    Trouble rest();
+    Trouble advance_idle_cursor();
     Trouble save_cursor_if_due();
     Trouble save_cursor();
     Ending leave();
     Trouble read_rest();
-    void wait_for_data();
-    void release_if_empty();
+    Trouble wait_for_data();
+    void take_progress(const fanout_progress& progress);
+    void count(const Delivered& delivered);
+    void release_memory();
     void publish(bool waiting);
 
     Trouble denied(const CachedTable& table);
+    Trouble refused(const CachedTable& table);
+    Ending stop_before(std::string message, std::string hint) const;
     bool is_wanted(const CachedTable& table) const;
-    Ending failed_call(const char* call, const host::Outcome& outcome) const;
+    Trouble park(const wire::RecordView& record, const CachedTable* table);
+    bool is_parked(const wire::RecordView& record) const;
+    Ending failed_call(const char* call, const host::Outcome& outcome);
+    Ending refused_change(const host::Outcome& outcome);
 
     const LaneSettings& settings_;
     journal::Journal& journal_;
@@ -124,6 +146,8 @@ class Delivery {
     const CursorStore& cursors_;
     TableCache& tables_;
     LaneOutbox& outbox_;
+    letters::Parking& parking_;
+    const letters::DeadLetters& letters_;
     const std::atomic<bool>& stop_requested_;
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;
@@ -131,23 +155,24 @@ class Delivery {
     const backfill::PlanBox& plan_;
 
     BatchBuilder batch_;
+    InFlight in_flight_;
     fanout_cursor passed_{};   // complete transactions and keepalives that were read
     fanout_cursor durable_{};  // what a restart would begin at
-    fanout_cursor flushed_{};  // acknowledged by the connector
+    fanout_cursor begun_{};    // given to the last flush
+    fanout_cursor flushed_{};  // durable, as the connector says
     fanout_cursor settled_{};  // nothing up to it is in hand: what is reported
     Lsn posted_lsn_ = 0;       // end_lsn of the last progress the reporter was told of
     Lsn open_commit_lsn_ = 0;
     PgTime open_commit_time_ = 0;
     Lsn open_end_lsn_ = 0;
-    std::uint64_t rows_in_hand_ = 0;  // read, not flushed
-    std::uint64_t rows_written_ = 0;  // of those, at the connector
-    std::uint64_t transactions_written_ = 0;
+    std::uint64_t rows_in_hand_ = 0;            // read, not flushed
     std::map<std::string, std::string> notes_;  // progress of copies, as it was put last
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
     std::uint32_t open_xid_ = 0;
     std::uint64_t copied_rows_ = 0;  // ordinals of their positions
-    bool waiting_ = false;           // for the journal to grow
+    std::uint64_t records_since_move_ = 0;
+    bool waiting_ = false;  // for the journal to grow
     bool progressed_ = false;
     std::chrono::steady_clock::time_point saved_at_{};
     std::unique_ptr<backfill::Copier> copier_;  // null: nothing was ever to be copied

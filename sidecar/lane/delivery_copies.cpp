@@ -19,7 +19,23 @@ std::uint64_t first_ordinal() {
         std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
+/// No transaction has so many changes.
+constexpr std::uint64_t kCopiedFrom = 1ULL << 48;
+
 }  // namespace
+
+/// A copied row cannot be put aside: it has no place in the stream at which it would come again.
+/// What its snapshot saw may stand in the way of what the stream has yet to remove: that goes by
+/// itself once the stream is there.
+Delivery::Trouble Delivery::refused_copy(const host::Outcome& outcome) const {
+    if (!copier_ || outcome.at.index < kCopiedFrom) return std::nullopt;
+    const bool may_pass = reader_.backlog_bytes() != 0;
+    return Ending{
+        Ending::Kind::trouble, may_pass ? LaneState::retrying : LaneState::failed,
+        "a copied row was refused: " + outcome.message,
+        outcome.hint.empty() ? "Mend the target or the row's table, then resume." : outcome.hint,
+        0};
+}
 
 /// The copies' progress is the target's, or else beside the cursor.
 Delivery::Trouble Delivery::find_notes(const std::map<std::string, std::string>& stored) {
@@ -71,6 +87,8 @@ Delivery::Trouble Delivery::serve_copies() {
         if (auto trouble = flush()) return trouble;
     }
     if (!copier_->take_news()) return std::nullopt;
+    // What is told has happened.
+    if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
     outbox_.update([&](LaneSnapshot& board) { board.backfills = copier_->reports(); });
     outbox_.post(LaneEvent::progress);
     return save_cursor_if_due();
@@ -156,6 +174,10 @@ Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
 /// A transaction of the host's own, at the place where the stream is.
 Delivery::Trouble Delivery::write_alone(const fanout_change* changes, std::size_t count,
                                         bool begins, bool ends) {
+    Batch batch;
+    batch.changes.assign(changes, changes + count);
+    batch.change_count = count;
+    batch.first_record = reader_.records() + 1;  // it points into none
     fanout_transaction transaction{};
     transaction.commit_lsn = passed_.commit_lsn;
     // Before the first transaction: in front of whatever may come.
@@ -165,18 +187,14 @@ Delivery::Trouble Delivery::write_alone(const fanout_change* changes, std::size_
     transaction.commit_time = passed_.commit_time;
     transaction.begins = begins ? 1 : 0;
     transaction.ends = ends ? 1 : 0;
-    transaction.changes = changes;
+    transaction.changes = batch.changes.data();
     transaction.change_count = count;
-    const fanout_batch batch{&transaction, 1, count};
-    if (auto outcome = connector_.write(batch); !outcome.ok()) {
-        auto ending = failed_call("write", outcome);
-        // What the snapshot saw may stand in the way of what the stream has yet to remove: it goes
-        // by itself once the stream is there.
-        if (outcome.code == FANOUT_REJECT && reader_.backlog_bytes() != 0)
-            ending.state = LaneState::retrying;
-        return ending;
-    }
-    return std::nullopt;
+    for (const auto& change : batch.changes)
+        rows_in_hand_ += change.table != nullptr ? 1 : 0;
+    batch.transactions.push_back(transaction);
+    if (auto trouble = write(std::move(batch))) return trouble;
+    // The rows are the reader's again.
+    return settle(FANOUT_SETTLE_WRITTEN);
 }
 
 /// With the next flush, and only with it.
@@ -197,7 +215,7 @@ Delivery::Trouble Delivery::put_notes() {
 }
 
 void Delivery::add_row(const fanout_change& change, std::uint64_t bytes) {
-    batch_.add(change, bytes);
+    batch_.add(change, bytes, reader_.records());
     ++rows_in_hand_;
 }
 

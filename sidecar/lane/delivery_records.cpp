@@ -20,6 +20,28 @@ Ending unreadable(const Status& status) {
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
 }
 
+const char* operation_name(wire::Kind kind) {
+    switch (kind) {
+        case wire::Kind::insert:
+            return "insert";
+        case wire::Kind::update:
+            return "update";
+        case wire::Kind::remove:
+            return "delete";
+        case wire::Kind::truncate:
+            return "truncate";
+        default:
+            return "message";
+    }
+}
+
+std::string sql_literal(const std::string& text) {
+    std::string out = "'";
+    for (const char c : text)
+        out.append(c == '\'' ? 2 : 1, c);
+    return out + "'";
+}
+
 template <typename Body>
 bool read_body(const wire::RecordView& record, Body& out) {
     if (record.body.size() < sizeof out) return false;
@@ -55,6 +77,10 @@ Delivery::Trouble Delivery::take(const wire::RecordView& record) {
             return take_message(record);
         case wire::Kind::keepalive:
             return take_keepalive(record);
+        case wire::Kind::filtered:
+            return take_filtered(record);
+        case wire::Kind::unjudged:
+            return take_unjudged(record);
         default:
             return std::nullopt;  // a kind this version may skip
     }
@@ -88,9 +114,11 @@ Delivery::Trouble Delivery::take_abort() {
     if (!batch_.open_part_written()) {
         rows_in_hand_ -= batch_.open_rows();
         batch_.drop_open();
-        release_if_empty();
+        release_memory();
         return std::nullopt;
     }
+    // The next delivery has to know what the target has.
+    if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     return Ending{Ending::Kind::reopen, LaneState::streaming, "", "", 0};
 }
 
@@ -106,6 +134,7 @@ Delivery::Trouble Delivery::take_relation(const wire::RecordView& record) {
 Delivery::Trouble Delivery::denied(const CachedTable& table) {
     if (!table.denied) return std::nullopt;
     const auto permitted = settings_.permitted_until.find(table.table.oid);
+    if (!table.refusal.empty()) return refused(table);
     const bool by_now =
         permitted != settings_.permitted_until.end() && open_commit_lsn_ < permitted->second;
     const std::string name = table.full_name();
@@ -117,12 +146,29 @@ Delivery::Trouble Delivery::denied(const CachedTable& table) {
                           {"around", lsn_text(open_commit_lsn_)}});
         return std::nullopt;
     }
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     return Ending{
         Ending::Kind::trouble, LaneState::denied,
         "role " + settings_.owner + ", who owns the subscription, may not read " + name,
         "GRANT SELECT ON " + name + " TO " + settings_.owner + ", then resume the subscription",
         table.table.oid};
+}
+
+/// What the subscription asks for cannot be had of the table as it is now.
+Delivery::Trouble Delivery::refused(const CachedTable& table) {
+    if (open_commit_lsn_ <= settings_.skip_lsn) return std::nullopt;
+    if (auto trouble = deliver()) return trouble;
+    return stop_before("changes of " + table.full_name() + " cannot be carried: " + table.refusal,
+                       "make the table and the subscription fit again; SELECT fanout.skip(" +
+                           sql_literal(settings_.name) +
+                           ") goes on without the changes in between");
+}
+
+/// The lane stops here, and a person decides.
+Ending Delivery::stop_before(std::string message, std::string hint) const {
+    Ending ending{Ending::Kind::trouble, LaneState::failed, std::move(message), std::move(hint), 0};
+    ending.stopped_lsn = open_commit_lsn_;
+    return ending;
 }
 
 bool Delivery::is_wanted(const CachedTable& table) const {
@@ -131,16 +177,19 @@ bool Delivery::is_wanted(const CachedTable& table) const {
 }
 
 Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
-    const Oid32 oid = row_relation(record);
-    const CachedTable* table = tables_.find(oid);
+    const RowTable row = row_table(record);
+    const CachedTable* table = tables_.find(row.oid, row.version);
     if (table == nullptr || !batch_.in_transaction())
-        return unreadable(Status::corruption(
-            "the change at " + lsn_text(record.header.lsn) + ", index " +
-            std::to_string(record.header.index) + ", belongs to " +
-            (table == nullptr ? "table " + std::to_string(oid) + ", which the journal never names"
-                              : std::string("no transaction"))));
+        return unreadable(
+            Status::corruption("the change at " + lsn_text(record.header.lsn) + ", index " +
+                               std::to_string(record.header.index) + ", belongs to " +
+                               (table == nullptr ? "table " + std::to_string(row.oid) +
+                                                       ", which the journal never "
+                                                       "names in that version"
+                                                 : std::string("no transaction"))));
     if (auto trouble = denied(*table)) return trouble;
     if (!is_wanted(*table)) return std::nullopt;
+    if (is_parked(record)) return park(record, table);
     fanout_change change;
     std::uint64_t window = 0;  // that has to land first
     do {
@@ -158,7 +207,35 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
     return std::nullopt;
 }
 
+bool Delivery::is_parked(const wire::RecordView& record) const {
+    return parking_.knows({record.header.lsn, record.header.index});
+}
+
+/// Keeps the change as it came, with its table's shape, before anything behind it can be flushed.
+Delivery::Trouble Delivery::park(const wire::RecordView& record, const CachedTable* table) {
+    constexpr std::size_t kKeptBytesMax = 16U << 20;
+    letters::Letter letter;
+    letter.at = {record.header.lsn, record.header.index};
+    letter.commit_time = open_commit_time_;
+    letter.operation = operation_name(record.kind());
+    letter.is_row = table != nullptr;
+    if (table != nullptr) {
+        letter.table = table->table.oid;
+        letter.schema_name.assign(table->table.schema.data, table->table.schema.size);
+        letter.table_name.assign(table->table.name.data, table->table.name.size);
+    }
+    if (table != nullptr && record.whole.size() <= kKeptBytesMax) {
+        letter.epoch = table->epoch;
+        letter.relation = table->record;
+        letter.change.assign(record.whole.begin(), record.whole.end());
+    }
+    if (auto kept = parking_.park(std::move(letter)); !kept.is_ok())
+        return Ending{Ending::Kind::trouble, LaneState::retrying, kept.text(), "", 0};
+    return std::nullopt;
+}
+
 Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
+    if (is_parked(record)) return park(record, nullptr);
     fanout_change change;
     const CachedTable* denied_table = nullptr;
     std::uint64_t window = 0;  // that has to land first
@@ -172,7 +249,7 @@ Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
         if (window != 0)
             if (auto trouble = land_before_this(window)) return trouble;
     } while (window != 0);
-    if (change.table_count != 0) batch_.add(change, record.whole.size());
+    if (change.table_count != 0) batch_.add(change, record.whole.size(), reader_.records());
     return std::nullopt;
 }
 
@@ -184,13 +261,14 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
         std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
     const bool wanted = !own && connector_.wants_messages();
     if (in_transaction) {
-        if (wanted) batch_.add(change, record.whole.size());
+        if (wanted && is_parked(record)) return park(record, nullptr);
+        if (wanted) batch_.add(change, record.whole.size(), reader_.records());
         return std::nullopt;
     }
     const Lsn behind = record.header.lsn + 1;
     if (wanted) {
         batch_.begin(record.header.lsn, behind, passed_.commit_time, 0);
-        batch_.add(change, record.whole.size());
+        batch_.add(change, record.whole.size(), reader_.records());
         batch_.commit();
         passed_.commit_lsn = record.header.lsn;
     }
@@ -198,10 +276,44 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
     return std::nullopt;
 }
 
+Delivery::Trouble Delivery::take_filtered(const wire::RecordView& record) {
+    std::uint64_t rows = 0;
+    if (auto decoded = decode_filtered(record, tables_, rows); !decoded.is_ok())
+        return unreadable(decoded);
+    // A lane that goes back to an older cursor passes the same transaction again.
+    if (rows == 0) return std::nullopt;
+    outbox_.update([&](LaneSnapshot& board) {
+        if (board.filtered_up_to >= record.header.lsn) return;
+        board.filtered_up_to = record.header.lsn;
+        board.rows_filtered += rows;
+        board.rows_read += rows;
+    });
+    return std::nullopt;
+}
+
+Delivery::Trouble Delivery::take_unjudged(const wire::RecordView& record) {
+    const RowTable row = row_table(record);
+    const CachedTable* table = tables_.find(row.oid, row.version);
+    if (table == nullptr || !table->wanted) return std::nullopt;
+    UnjudgedRow unjudged;
+    if (auto decoded = decode_unjudged(record, unjudged); !decoded.is_ok())
+        return unreadable(decoded);
+    const std::string what = "the predicate on " + table->full_name() +
+                             " could not be evaluated for the row " + std::string(unjudged.key) +
+                             ": " + std::string(unjudged.error);
+    if (open_commit_lsn_ <= settings_.skip_lsn) {
+        log::warning("row left out", {{"subscription", settings_.name}, {"reason", what}});
+        return std::nullopt;
+    }
+    if (auto trouble = deliver()) return trouble;
+    return stop_before(what, "SELECT fanout.skip(" + sql_literal(settings_.name) +
+                                 ") goes on without such rows of this transaction");
+}
+
 Delivery::Trouble Delivery::take_keepalive(const wire::RecordView& record) {
     passed_.end_lsn = std::max(passed_.end_lsn, record.header.lsn);
     if ((record.header.flags & wire::kFlagReportRequested) == 0) return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     publish(waiting_);
     outbox_.post(LaneEvent::requested);
     return std::nullopt;

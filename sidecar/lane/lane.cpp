@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "sidecar/observe/log.hpp"
@@ -30,6 +31,9 @@ Lane::Lane(LaneSettings settings, const fanout_connector& connector, journal::Jo
       journal_(journal),
       epoch_(epoch),
       cursors_(cursor_directory, settings_.subscription, settings_.stream_identity),
+      letters_(std::filesystem::path(cursor_directory).parent_path().string(),
+               settings_.subscription),
+      parking_(letters_, settings_.skips),
       outbox_(std::move(doorbell)),
       tables_(settings_.subscription),
       reader_(journal.new_reader()) {}
@@ -39,10 +43,15 @@ Lane::~Lane() {
 }
 
 void Lane::start() {
+    parking_loaded_ = parking_.load();
     if (const auto stored = cursors_.load(); stored.is_ok()) {
         outbox_.update([&](LaneSnapshot& board) {
             board.cursor = stored.value().cursor;
-            board.rows_read = board.rows_delivered = stored.value().rows_delivered;
+            board.rows_delivered = stored.value().rows_delivered;
+            board.rows_dead_lettered = letters_.rows_parked();
+            board.rows_filtered = stored.value().rows_filtered;
+            board.rows_read = board.rows_delivered + board.rows_filtered + board.rows_dead_lettered;
+            board.filtered_up_to = stored.value().filtered_up_to;
             board.transactions = stored.value().transactions;
         });
     }
@@ -82,7 +91,7 @@ void Lane::run() {
         const Ending ending = attempt(progressed);
         if (progressed) backoff_.reset();
         if (ending.kind == Ending::Kind::stopped || stop_requested_) break;
-        if (ending.kind == Ending::Kind::reopen) continue;
+        if (ending.kind == Ending::Kind::reopen || ending.kind == Ending::Kind::again) continue;
         show(ending);
         if (!tries_again(ending.state)) break;
         back_off();
@@ -94,6 +103,8 @@ void Lane::run() {
 }
 
 Ending Lane::attempt(bool& progressed) {
+    if (!parking_loaded_.is_ok())
+        return {Ending::Kind::trouble, LaneState::failed, parking_loaded_.text(), "", 0};
     auto options = host::check_options(connector_, settings_.options);
     if (!options.is_ok())
         return {Ending::Kind::trouble, LaneState::failed, options.status().text(),
@@ -109,9 +120,10 @@ Ending Lane::attempt(bool& progressed) {
         const std::lock_guard lock(mutex_);
         connected_ = &connector;
     }
-    Delivery delivery({settings_, journal_, *reader_, cursors_, tables_, outbox_, plan_,
-                       stop_requested_, epoch_.load(), std::exchange(standpoint_, std::nullopt)},
-                      connector);
+    Delivery delivery(
+        {settings_, journal_, *reader_, cursors_, tables_, outbox_, plan_, parking_, letters_,
+         stop_requested_, epoch_.load(), std::exchange(standpoint_, std::nullopt)},
+        connector);
     Ending ending = delivery.run();
     if (ending.kind == Ending::Kind::reopen) standpoint_ = delivery.standpoint();
     progressed = delivery.progressed();
@@ -128,6 +140,7 @@ void Lane::show(const Ending& ending) {
         board.waiting = board.caught_up = false;
         board.last_error = ending.message;
         board.last_error_hint = ending.hint;
+        board.stopped_lsn = ending.stopped_lsn;
         board.last_error_at = std::chrono::system_clock::now();
         if (tries_again(ending.state)) ++board.retries;
     });

@@ -23,6 +23,7 @@
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/lane_outbox.hpp"
 #include "sidecar/lane/lane_settings.hpp"
+#include "sidecar/letters/parking.hpp"
 #include "sidecar/pacing/backoff.hpp"
 
 namespace fanout::lane {
@@ -51,6 +52,7 @@ class Lane {
 
     LaneOutbox& outbox() { return outbox_; }
     const LaneSettings& settings() const { return settings_; }
+    const letters::DeadLetters& dead_letters() const { return letters_; }
     /// The table the lane was denied, 0 if none.
     Oid32 denied_table() const { return denied_table_; }
 
@@ -65,6 +67,9 @@ class Lane {
     journal::Journal& journal_;
     const std::atomic<std::uint64_t>& epoch_;
     const CursorStore cursors_;
+    letters::DeadLetters letters_;
+    letters::Parking parking_;
+    Status parking_loaded_;  // set before the thread starts
     LaneOutbox outbox_;
     backfill::PlanBox plan_;
     TableCache tables_;

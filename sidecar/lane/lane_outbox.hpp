@@ -28,6 +28,8 @@ struct LaneSnapshot {
     bool waiting = false;    // for the journal to grow
     bool caught_up = false;  // waiting, and not inside a transaction
     std::uint64_t rows_read = 0, rows_delivered = 0, rows_filtered = 0, rows_dead_lettered = 0;
+    Lsn filtered_up_to = 0;  // transactions whose filtered rows are counted
+    Lsn stopped_lsn = 0;     // the transaction that a person may skip; 0 if there is none
     std::uint64_t transactions = 0, retries = 0;
     std::string last_error, last_error_hint;  // kept after recovery, with its time
     std::chrono::system_clock::time_point last_error_at{};

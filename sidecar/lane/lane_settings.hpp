@@ -19,9 +19,13 @@ struct LaneSettings {
     std::string stream_identity;
     Lsn start_lsn = 0;   // nothing that commits before it is delivered
     Lsn source_end = 0;  // of the source's WAL when the stream was attached; 0: not known
+    /// What would stop the lane in transactions up to here is passed over: a person said so.
+    Lsn skip_lsn = 0;
     bool create_tables = false;
-    std::string source;          // connection string, for copies; empty: nothing is copied
-    host::OptionValues options;  // of the target
+    std::string source;                     // connection string, for copies; empty: none are made
+    bool park_rejected = false;             // what the target refuses becomes a dead letter
+    std::map<Position, std::string> skips;  // what a person wants left out, and who
+    host::OptionValues options;             // of the target
     config::LaneLimits limits;
     /// Tables whose records in the journal name the owner as denied, but which it may read by now:
     /// they count as permitted for transactions that commit before the LSN (as far as they were

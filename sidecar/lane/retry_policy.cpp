@@ -29,7 +29,7 @@ LaneState state_after(fanout_outcome outcome) {
             return LaneState::streaming;
         case FANOUT_RETRY:
             return LaneState::retrying;
-        case FANOUT_REJECT:  // no dead letters yet: skipping it silently would lose it
+        case FANOUT_REJECT:
         case FANOUT_FATAL:
         case FANOUT_FENCED:
             break;

@@ -47,11 +47,13 @@ std::uint8_t op_of(wire::Kind kind) {
 
 }  // namespace
 
-Oid32 row_relation(const wire::RecordView& record) {
-    Oid32 oid = 0;
-    if (record.body.size() >= sizeof(wire::RowBody))
-        std::memcpy(&oid, record.body.data() + offsetof(wire::RowBody, relation), sizeof oid);
-    return oid;
+RowTable row_table(const wire::RecordView& record) {
+    static_assert(offsetof(wire::RowBody, relation) == 0 && offsetof(wire::RowBody, version) == 4);
+    static_assert(offsetof(wire::UnjudgedBody, relation) == 0 &&
+                  offsetof(wire::UnjudgedBody, version) == 4);
+    wire::UnjudgedBody body{};
+    if (record.body.size() >= sizeof body) std::memcpy(&body, record.body.data(), sizeof body);
+    return {body.relation, body.version};
 }
 
 Status decode_row(const wire::RecordView& record, const CachedTable& table, Arena& arena,
@@ -100,6 +102,31 @@ Status decode_truncate(const wire::RecordView& record, const TableCache& tables,
     }
     out.tables = wanted;
     if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::trailing_bytes));
+    return Status::ok();
+}
+
+Status decode_filtered(const wire::RecordView& record, const TableCache& tables,
+                       std::uint64_t& rows) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::FilteredBody>();
+    if (!cursor.ok() || body.count > cursor.rest() / sizeof(wire::FilteredCount))
+        return damaged(record, wire::refusal_text(Refusal::bad_count));
+    rows = 0;
+    for (std::uint32_t i = 0; i < body.count; ++i) {
+        const auto count = cursor.take<wire::FilteredCount>();
+        const auto* table = tables.find(count.relation, count.version);
+        if (table != nullptr && table->wanted) rows += count.rows;
+    }
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::trailing_bytes));
+    return Status::ok();
+}
+
+Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out) {
+    BodyCursor cursor(record.body);
+    cursor.take<wire::UnjudgedBody>();
+    out.error = cursor.take_text();
+    out.key = cursor.take_text();
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
     return Status::ok();
 }
 

@@ -12,8 +12,12 @@
 
 namespace fanout::lane {
 
-/// The OID a row record is about; 0 if the record is too short to say.
-Oid32 row_relation(const wire::RecordView& record);
+/// The table a record about a row says it is about; 0 if it is too short to say.
+struct RowTable {
+    Oid32 oid = 0;
+    std::uint32_t version = 0;
+};
+RowTable row_table(const wire::RecordView& record);
 
 /// insert, update or remove of `table`.
 Status decode_row(const wire::RecordView& record, const CachedTable& table, Arena& arena,
@@ -23,6 +27,16 @@ Status decode_row(const wire::RecordView& record, const CachedTable& table, Aren
 /// which no relation record came is nobody's. `denied` is set if its owner may not read one.
 Status decode_truncate(const wire::RecordView& record, const TableCache& tables, Arena& arena,
                        fanout_change& out, const CachedTable** denied);
+
+/// Rows of the transaction that were left out for the subscription.
+Status decode_filtered(const wire::RecordView& record, const TableCache& tables,
+                       std::uint64_t& rows);
+
+/// A row that could not be judged, and why.
+struct UnjudgedRow {
+    std::string_view error, key;
+};
+Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out);
 
 Status decode_message(const wire::RecordView& record, fanout_change& out);
 

@@ -24,12 +24,12 @@ Status damaged(const char* why) {
     return Status::corruption(std::string("a relation record in the journal is damaged: ") + why);
 }
 
-/// Takes `count` subscription ids; true if `subscription` is among them.
-bool take_ids(BodyCursor& cursor, std::size_t count, std::uint32_t subscription) {
-    bool found = false;
+/// Takes `count` subscription ids; the place of `subscription` among them, `count` if it is not.
+std::size_t take_ids(BodyCursor& cursor, std::size_t count, std::uint32_t subscription) {
+    std::size_t place = count;
     for (std::size_t i = 0; i < count && cursor.ok(); ++i)
-        if (cursor.take<std::uint32_t>() == subscription && cursor.ok()) found = true;
-    return found;
+        if (cursor.take<std::uint32_t>() == subscription && cursor.ok()) place = i;
+    return place;
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ std::string CachedTable::full_name() const {
            std::string(table.name.data, table.name.size);
 }
 
-Status TableCache::parse(CachedTable& into) const {
+Status TableCache::parse(CachedTable& into, bool has_reasons) const {
     BodyCursor cursor{wire::Bytes(into.record)};
     const auto body = cursor.take<wire::RelationBody>();
     into.version = body.version;
@@ -74,52 +74,77 @@ Status TableCache::parse(CachedTable& into) const {
         out.flags = column.flags;
         into.columns.push_back(out);
     }
-    into.wanted = take_ids(cursor, body.wanted_count, subscription_);
-    into.denied = take_ids(cursor, body.denied_count, subscription_);
+    into.wanted = take_ids(cursor, body.wanted_count, subscription_) != body.wanted_count;
+    const std::size_t denied = take_ids(cursor, body.denied_count, subscription_);
+    into.denied = denied != body.denied_count;
     into.wanted_by_any = body.wanted_count != 0;
+    for (std::size_t i = 0; has_reasons && i < body.denied_count; ++i) {
+        const auto reason = cursor.take_text();
+        if (i == denied) into.refusal = reason;
+    }
     if (!cursor.at_end()) return damaged("its length does not fit its content");
     into.table.columns = into.columns.data();
     into.table.column_count = into.columns.size();
     return Status::ok();
 }
 
+const CachedTable* TableCache::known(const Versions& versions,
+                                     const wire::RecordView& record) const {
+    for (const auto& table : versions)
+        if (table->epoch == record.header.epoch && std::ranges::equal(table->record, record.body))
+            return table.get();
+    return nullptr;
+}
+
 Result<const CachedTable*> TableCache::take(const wire::RecordView& record) {
     if (record.body.size() < sizeof(wire::RelationBody)) return damaged("it is too short");
     wire::RelationBody body;
     std::memcpy(&body, record.body.data(), sizeof body);
-    auto& place = in_force_[body.relation];
-    if (place && place->epoch == record.header.epoch &&
-        std::ranges::equal(place->record, record.body))
-        return place.get();
+    auto& versions = in_force_[body.relation];
+    if (const auto* table = known(versions, record)) return table;
     auto table = std::make_unique<CachedTable>();
     table->record.assign(record.body.begin(), record.body.end());
     table->epoch = record.header.epoch;
-    if (auto parsed = parse(*table); !parsed.is_ok()) return parsed;
-    auto& count = counts_[body.relation];
-    count.oid = body.relation;
-    count.schema.assign(table->table.schema.data, table->table.schema.size);
-    count.name.assign(table->table.name.data, table->table.name.size);
-    count.identity = table->table.identity;
-    table->count = &count;
-    if (place) replaced_.push_back(std::move(place));
-    place = std::move(table);
-    return place.get();
+    const bool has_reasons = (record.header.flags & wire::kFlagReasons) != 0;
+    if (auto parsed = parse(*table, has_reasons); !parsed.is_ok()) return parsed;
+    if ((record.header.flags & wire::kFlagAlso) == 0) {
+        for (auto& replaced : versions)
+            replaced_.push_back(std::move(replaced));
+        versions.clear();
+    }
+    count(*table);
+    versions.push_back(std::move(table));
+    return versions.back().get();
+}
+
+void TableCache::count(CachedTable& table) {
+    auto& count = counts_[table.table.oid];
+    count.oid = table.table.oid;
+    count.schema.assign(table.table.schema.data, table.table.schema.size);
+    count.name.assign(table.table.name.data, table.table.name.size);
+    count.identity = table.table.identity;
+    table.count = &count;
 }
 
 const CachedTable* TableCache::find(Oid32 oid) const {
     const auto found = in_force_.find(oid);
-    return found == in_force_.end() ? nullptr : found->second.get();
+    if (found == in_force_.end() || found->second.empty()) return nullptr;
+    for (const auto& table : found->second)
+        if (table->wanted || table->denied) return table.get();
+    return found->second.front().get();
+}
+
+const CachedTable* TableCache::find(Oid32 oid, std::uint32_t version) const {
+    const auto found = in_force_.find(oid);
+    if (found == in_force_.end()) return nullptr;
+    for (const auto& table : found->second)
+        if (table->version == version) return table.get();
+    return nullptr;
 }
 
 void TableCache::clear() {
     in_force_.clear();
     replaced_.clear();
-    forget_rows_in_hand();
-}
-
-void TableCache::forget_rows_in_hand() {
-    for (auto& [oid, count] : counts_)
-        count.rows_in_hand = 0;
 }
 
 }  // namespace fanout::lane

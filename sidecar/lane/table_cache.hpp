@@ -23,11 +23,10 @@ struct TableCount {
     Oid32 oid = 0;
     std::string schema, name;
     char identity = 'd';
-    std::uint64_t rows_in_hand = 0;  // read and not yet durable at the target
-    std::uint64_t rows_delivered = 0;
+    std::uint64_t rows_delivered = 0;  // durable at the target
 };
 
-/// One version of one table.
+/// One version of one table, as some of the subscriptions see it.
 struct CachedTable {
     std::vector<std::uint8_t> record;  // body of the relation record; names point into it
     std::vector<fanout_column> columns;
@@ -36,6 +35,7 @@ struct CachedTable {
     std::uint32_t version = 0;
     bool wanted = false;          // the subscription gets its rows
     bool denied = false;          // it would, but its owner may not read the table
+    std::string refusal;          // or what it asks for does not fit the table any more
     bool wanted_by_any = false;   // its rows are in the journal at all
     TableCount* count = nullptr;  // owned by the cache
 
@@ -49,24 +49,31 @@ class TableCache {
     /// Takes a relation record; the table becomes the one in force for its OID.
     Result<const CachedTable*> take(const wire::RecordView& record);
 
-    /// Null if no relation record named it.
+    /// The one this subscription sees, or else any; null if no relation record named it.
     const CachedTable* find(Oid32 oid) const;
+
+    /// Null if that version is not in force.
+    const CachedTable* find(Oid32 oid, std::uint32_t version) const;
 
     /// Drops versions that are no longer in force. No change may point to one.
     void forget_replaced() { replaced_.clear(); }
+    bool has_replaced() const { return !replaced_.empty(); }
 
     /// Everything but the counts: before reading from another place.
     void clear();
-    /// What was counted as written and not flushed is void.
-    void forget_rows_in_hand();
 
     std::unordered_map<Oid32, TableCount>& counts() { return counts_; }
 
   private:
-    Status parse(CachedTable& into) const;
+    using Versions = std::vector<std::unique_ptr<CachedTable>>;
+
+    Status parse(CachedTable& into, bool has_reasons) const;
+    const CachedTable* known(const Versions& versions, const wire::RecordView& record) const;
+    void count(CachedTable& table);
 
     const std::uint32_t subscription_;
-    std::unordered_map<Oid32, std::unique_ptr<CachedTable>> in_force_;
+    /// More than one where subscriptions want different rows or columns.
+    std::unordered_map<Oid32, Versions> in_force_;
     std::vector<std::unique_ptr<CachedTable>> replaced_;
     std::unordered_map<Oid32, TableCount> counts_;
 };

@@ -52,6 +52,17 @@ StreamDef stream_of(const json& object) {
     return stream;
 }
 
+/// An identifier may come as text or, by jsonb's habit, as a number.
+std::string text_of(const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+void read_own_options(const json& own, SubscriptionDef& subscription) {
+    subscription.create_tables = flag_of(own, "create_tables");
+    const auto on_reject = own.find("on_reject");
+    subscription.park_rejected = on_reject != own.end() && *on_reject == "park";
+}
+
 SubscriptionDef subscription_of(const json& object) {
     SubscriptionDef subscription;
     subscription.id = object.at("id").get<std::uint32_t>();
@@ -62,8 +73,14 @@ SubscriptionDef subscription_of(const json& object) {
     subscription.restored = flag_of(object, "restored");
     subscription.revision = object.at("revision").get<std::uint32_t>();
     subscription.start_lsn = lsn_of(object, "start_lsn");
+    subscription.skip_lsn = lsn_of(object, "skip_lsn");
     if (const auto own = object.find("options"); own != object.end() && own->is_object())
-        subscription.create_tables = flag_of(*own, "create_tables");
+        read_own_options(*own, subscription);
+    if (const auto skips = object.find("skips"); skips != object.end() && skips->is_array())
+        for (const auto& skip : *skips)
+            subscription.skips
+                .positions[{lsn_of(skip, "commit_lsn"), skip.at("index").get<std::uint64_t>()}] =
+                text_of(skip.at("by"));
     const auto& target = object.at("target");
     subscription.target = target.at("name").get<std::string>();
     subscription.connector = target.at("connector").get<std::string>();
@@ -82,6 +99,18 @@ backfill::OnNonempty on_nonempty_of(const json& object) {
     return text == "upsert" ? backfill::OnNonempty::upsert : backfill::OnNonempty::error;
 }
 
+/// Rows and columns that the stream carries of the table; the copy has to be the same.
+void apply_filter(const json& filter, backfill::Request& request) {
+    if (const auto rows = filter.find("predicate"); rows != filter.end() && rows->is_string())
+        request.filter = rows->get<std::string>();
+    if (const auto columns = filter.find("columns"); columns != filter.end() && columns->is_array())
+        request.columns = columns->get<std::vector<std::string>>();
+    // Not carried as it is now.
+    if (const auto problem = filter.find("problem");
+        problem != filter.end() && problem->is_string())
+        request.paused = true;
+}
+
 backfill::Plan copies_of(const json& subscription) {
     backfill::Plan plan;
     auto& options = plan.options;
@@ -96,6 +125,7 @@ backfill::Plan copies_of(const json& subscription) {
     }
     const auto list = subscription.find("backfills");
     if (list == subscription.end() || !list->is_array()) return plan;
+    const auto filters = subscription.find("filters");
     for (const auto& entry : *list) {
         backfill::Request request;
         request.table = entry.at("table").get<Oid32>();
@@ -107,14 +137,13 @@ backfill::Plan copies_of(const json& subscription) {
         request.on_nonempty = on_nonempty_of(entry);
         request.paused = flag_of(entry, "paused");
         request.cancelled = flag_of(entry, "cancelled");
+        if (filters != subscription.end() && filters->is_array())
+            for (const auto& filter : *filters)
+                if (filter.at("table_oid").get<Oid32>() == request.table)
+                    apply_filter(filter, request);
         plan.requests.push_back(std::move(request));
     }
     return plan;
-}
-
-/// An identifier may come as text or, by jsonb's habit, as a number.
-std::string text_of(const json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
 }  // namespace

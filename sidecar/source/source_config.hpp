@@ -22,14 +22,24 @@ struct StreamDef {
     friend bool operator==(const StreamDef&, const StreamDef&) = default;
 };
 
+/// Changes to leave out, and who said so. Never a change of the configuration by itself: the
+/// revision rises with it.
+struct Skips {
+    std::map<Position, std::string> positions;
+    friend bool operator==(const Skips&, const Skips&) { return true; }
+};
+
 struct SubscriptionDef {
     std::uint32_t id = 0;
     std::string name, owner, stream;
     bool paused = false;
     bool restored = false;  // came out of a dump: rests until somebody resumes it
     bool create_tables = false;
+    bool park_rejected = false;  // on_reject = park
+    Skips skips;
     std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again
     Lsn start_lsn = 0;
+    Lsn skip_lsn = 0;  // what a person chose to pass over, by fanout.skip()
     std::string target, connector;
     host::OptionValues options;  // of the target
     friend bool operator==(const SubscriptionDef&, const SubscriptionDef&) = default;

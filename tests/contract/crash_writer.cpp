@@ -60,8 +60,10 @@ int write_until_killed(const std::string& arguments) {
     for (;;) {
         outcome = write_group(instance, shop, random, cursor);
         if (outcome.code != FANOUT_OK) return failed("write", outcome);
-        outcome = instance.flush(cursor);
+        const bool ahead = suite().connector->settle != nullptr && random() % 3 == 0;
+        outcome = ahead ? instance.begin_flush(cursor) : instance.flush(cursor);
         if (outcome.code != FANOUT_OK) return failed("flush", outcome);
+        if (ahead) continue;
         const std::uint64_t number = shop.transactions();
         if (::write(STDOUT_FILENO, &number, sizeof number) != sizeof number) return 0;
         // Many short groups find more than few long ones, and the content stays small.

@@ -45,11 +45,14 @@ TEST_F(DescriptorTest, has_every_function) {
     EXPECT_NE(connector_.close, nullptr);
     EXPECT_NE(connector_.interrupt, nullptr);
     EXPECT_NE(connector_.test, nullptr);
+    EXPECT_EQ(connector_.settle != nullptr,
+              (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0);
 }
 
 TEST_F(DescriptorTest, uses_known_capabilities_only) {
-    EXPECT_EQ(connector_.capabilities & ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES |
-                                          FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_NOTES),
+    EXPECT_EQ(connector_.capabilities &
+                  ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES | FANOUT_CAP_CREATE_TABLES |
+                    FANOUT_CAP_FLUSH_AHEAD | FANOUT_CAP_NOTES),
               0U);
 }
 

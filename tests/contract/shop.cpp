@@ -122,7 +122,9 @@ void Shop::begin() {
 std::shared_ptr<const Transaction> Shop::commit() {
     for (std::size_t i = 0; i < open_->changes_.size(); ++i)
         open_->changes_[i].index = i + 1;
-    return std::exchange(open_, nullptr);
+    // A connector may be at work on it when nobody else remembers it.
+    if (kept_.size() == kKept) kept_.pop_front();
+    return kept_.emplace_back(std::exchange(open_, nullptr));
 }
 
 fanout_change& Shop::add(fanout_op op, Table table) {

@@ -87,8 +87,11 @@ class Shop {
     const fanout_value* image(Table table, const Row& row);
     void random_change(std::mt19937_64& random);
 
+    static constexpr std::size_t kKept = 500;
+
     std::uint64_t number_ = 0;
     std::shared_ptr<Transaction> open_;
+    std::deque<std::shared_ptr<const Transaction>> kept_;
     std::map<Cell, Row> rows_[kTableCount];  // words: unused
     std::vector<Row> words_;
     std::vector<std::string> messages_;

@@ -82,15 +82,30 @@ Outcome Instance::open(const Session& session, fanout_cursor* cursor) {
     });
 }
 
-Outcome Instance::write(const std::vector<fanout_transaction>& transactions) {
+Outcome Instance::write(const std::vector<fanout_transaction>& given) {
+    const auto& transactions = kept_.emplace_back(given);
+    if (kept_.size() > kKept) kept_.pop_front();
     fanout_batch batch{transactions.data(), transactions.size(), 0};
     for (const auto& transaction : transactions)
         batch.change_count += transaction.change_count;
     return guarded([&](fanout_error* error) { return connector_.write(self_, &batch, error); });
 }
 
-Outcome Instance::flush(const fanout_cursor& cursor) {
+Outcome Instance::begin_flush(const fanout_cursor& cursor) {
     return guarded([&](fanout_error* error) { return connector_.flush(self_, &cursor, error); });
+}
+
+Outcome Instance::flush(const fanout_cursor& cursor) {
+    const Outcome begun = begin_flush(cursor);
+    if (begun.code != FANOUT_OK || connector_.settle == nullptr) return begun;
+    return settle(FANOUT_SETTLE_DURABLE);
+}
+
+Outcome Instance::settle(fanout_settle until, fanout_progress* progress) {
+    fanout_progress ignored{};
+    return guarded([&](fanout_error* error) {
+        return connector_.settle(self_, until, progress != nullptr ? progress : &ignored, error);
+    });
 }
 
 Outcome Instance::test() {

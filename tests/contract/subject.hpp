@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -43,7 +44,10 @@ class Instance {
     const Outcome& created() const { return created_; }
     Outcome open(const Session& session, fanout_cursor* cursor = nullptr);
     Outcome write(const std::vector<fanout_transaction>& transactions);
+    /// Until it is durable, also where a flush may be ahead.
     Outcome flush(const fanout_cursor& cursor);
+    Outcome begin_flush(const fanout_cursor& cursor);
+    Outcome settle(fanout_settle until, fanout_progress* progress = nullptr);
     Outcome test();
     void close();
     void interrupt();
@@ -51,11 +55,14 @@ class Instance {
     void destroy();
 
   private:
+    static constexpr std::size_t kKept = 200;
+
     template <typename Call>
     Outcome guarded(Call&& call);
 
     const fanout_connector& connector_;
     std::string standard_output_;
+    std::deque<std::vector<fanout_transaction>> kept_;  // a connector may be ahead of its writes
     std::atomic<int> stopping_ = 0;
     fanout_host host_;
     void* self_ = nullptr;

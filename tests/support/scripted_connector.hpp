@@ -2,6 +2,7 @@
 // hold, and remember everything. One script at a time.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -72,11 +73,15 @@ class Script {
 
     /// While set, write() does not return until interrupt().
     std::atomic<bool> hold_writes{false};
+    /// While set, an AheadConnector finishes nothing unless it is waited for.
+    std::atomic<bool> hold_flushes{false};
+    std::atomic<int> ahead_max{0};  // most writes an AheadConnector had and was not done with
     std::atomic<int> interrupts{0};
     std::atomic<std::uint64_t> epoch{0};
 
   private:
     friend class ScriptedConnector;
+    friend class AheadConnector;
 
     std::mutex mutex_;
     std::condition_variable changed_;
@@ -125,7 +130,7 @@ class ScriptedConnector : public connector::Connector {
     }
     void test() override {}
 
-  private:
+  protected:
     /// Counts a call and plays the fault that is due for it.
     class Call {
       public:
@@ -216,6 +221,65 @@ class ScriptedConnector : public connector::Connector {
     std::vector<DeliveredTransaction> staged_;
 };
 
+/// With FANOUT_CAP_FLUSH_AHEAD: looks into its batches only when it finishes them.
+class AheadConnector final : public ScriptedConnector {
+  public:
+    using ScriptedConnector::ScriptedConnector;
+
+    fanout_cursor open(const fanout_session& session) override {
+        pending_.clear();
+        writes_ = writes_done_ = 0;
+        durable_ = ScriptedConnector::open(session);
+        return durable_;
+    }
+    void write(const fanout_batch& batch) override {
+        const Call call(*this, "write");
+        pending_.push_back({batch, {}, false});
+        script_.ahead_max = std::max<int>(script_.ahead_max, static_cast<int>(pending_.size()));
+        ++writes_;
+    }
+    void flush(const fanout_cursor& cursor) override {
+        const Call call(*this, "flush");
+        if (pending_.empty() || pending_.back().flushed) pending_.push_back({{}, {}, false});
+        pending_.back().cursor = cursor;
+        pending_.back().flushed = true;
+    }
+    fanout_progress settle(fanout_settle until) override {
+        Call call(*this, "settle");
+        std::size_t finish = pending_.size();
+        if (until == FANOUT_SETTLE_NOTHING && script_.hold_flushes) finish = 0;
+        if (until == FANOUT_SETTLE_ONE) finish = std::min<std::size_t>(finish, 1);
+        for (; finish > 0; --finish) {
+            finish_first();
+            call.done();  // what is behind is lost with the connection
+        }
+        return {writes_done_, durable_};
+    }
+    void close() noexcept override { pending_.clear(); }
+
+  private:
+    struct Pending {
+        fanout_batch batch{};
+        fanout_cursor cursor{};
+        bool flushed = false;
+    };
+
+    void finish_first() {
+        const Pending one = pending_.front();
+        pending_.pop_front();
+        for (std::size_t i = 0; i < one.batch.transaction_count; ++i)
+            stage(one.batch.transactions[i]);
+        if (one.batch.transaction_count != 0) ++writes_done_;
+        if (!one.flushed) return;
+        ScriptedConnector::flush(one.cursor);
+        durable_ = one.cursor;
+    }
+
+    std::deque<Pending> pending_;
+    std::uint64_t writes_ = 0, writes_done_ = 0;
+    fanout_cursor durable_{};
+};
+
 /// The connector "scripted" with these capabilities; it has one option, "colour".
 inline fanout_connector scripted_connector(std::uint32_t capabilities) {
     static const fanout_option_spec options[] = {
@@ -227,6 +291,8 @@ inline fanout_connector scripted_connector(std::uint32_t capabilities) {
     entry.capabilities = capabilities;
     entry.options = options;
     entry.option_count = 1;
+    if ((capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0)
+        return connector::detail::make_entry<AheadConnector>(entry);
     return connector::detail::make_entry<ScriptedConnector>(entry);
 }
 

@@ -38,8 +38,9 @@ class SampleStream {
         });
     }
 
-    void relation(Oid32 table, std::uint32_t version = 1, std::string_view name = "orders") {
-        put(wire::Kind::relation, 0, lsn_, 0, [&](wire::RecordWriter& out) {
+    void relation(Oid32 table, std::uint32_t version = 1, std::string_view name = "orders",
+                  std::uint8_t flags = 0) {
+        put(wire::Kind::relation, flags, lsn_, 0, [&](wire::RecordWriter& out) {
             out.put(wire::RelationBody{table, version, 'd', 'r', 1, 1, 0});
             out.put_text("public");
             out.put_text(name);

@@ -1,304 +1,315 @@
-// Tags of pipelined statements are step numbers; the transaction's own statements have none.
+// The way ahead is BEGIN … cursor … COMMIT without a wait; statements that could touch too few rows
+// check that themselves there, because COMMIT is on its way when their answers come.
 #include "postgres/apply/applier.hpp"
 
-#include <algorithm>
-#include <limits>
-#include <stdexcept>
+#include <cstdlib>
+#include <utility>
 
-#include "_kit/stored_types.hpp"
-#include "_kit/value_text.hpp"
 #include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "postgres/apply/copy_rows.hpp"
-#include "postgres/apply/statements.hpp"
 
 namespace fanout::postgres {
 namespace {
 
-using connector::ConnectorError;
-using connector::view;
-
-constexpr std::size_t kNoTag = std::numeric_limits<std::size_t>::max();
-constexpr std::size_t kStatementRows = 1000;
-constexpr std::size_t kStatementBytes = 1024 * 1024;
-constexpr std::size_t kKeyTextBytes = 120;
 constexpr unsigned kFailedRegroupingsMax = 3;
+/// Rows that are changed once more by each transaction leave a version each until the target's
+/// transaction ends, and finding them becomes slower with every one.
+constexpr std::size_t kUnfoldedTransactionsMax = 100;
 
-const char* const kOperation[kStepKinds] = {"insert into", "update of", "update of",
-                                            "delete from", "update of", "delete from"};
-
-bool leaves_unchanged(const TablePlan& plan, const PlannedRow& row) {
-    return std::any_of(plan.columns.begin(), plan.columns.end(), [&](const PlanColumn& column) {
-        return column.may_be_unchanged && row.new_image[column.source].state == FANOUT_UNCHANGED;
-    });
+bool is_part(const fanout_batch& batch) {
+    return batch.transaction_count != 0 &&
+           batch.transactions[batch.transaction_count - 1].ends == 0;
 }
 
-Oid element_oid(const TablePlan& plan, const ParameterSource& source) {
-    if (source.from == ParameterSource::From::changed_mask) return kit::type_oid::kBool;
-    return plan.columns[source.column].form.element_oid;
+Lsn read_lsn(const PGresult* result, int column) {
+    return parse_lsn(PQgetvalue(result, 0, column)).value_or(0);
 }
 
-// "update of "public"."t" where (id) = (5)", short enough for a message.
-std::string describe(const Step& step, const PlannedRow& row) {
-    const TablePlan& plan = *step.plan;
-    std::string text =
-        std::string(kOperation[static_cast<std::size_t>(step.kind)]) + " " + plan.name;
-    const fanout_value* image = row.old_image != nullptr ? row.old_image : row.new_image;
-    std::string names, values;
-    for (const PlanColumn& column : plan.columns) {
-        if (!column.key || image[column.source].state != FANOUT_PRESENT) continue;
-        names += (names.empty() ? "" : ", ") + column.name;
-        values += values.empty() ? "" : ", ";
-        kit::append_text(values, column.form.column, image[column.source]);
-    }
-    if (values.size() > kKeyTextBytes) values = values.substr(0, kKeyTextBytes) + "…";
-    if (!names.empty()) text += " where (" + names + ") = (" + values + ")";
-    return text;
+/// How many of the transactions from `first` on make a group; `folds` says whether all do.
+std::size_t group_size(const fanout_batch& batch, std::size_t first, bool folds) {
+    const std::size_t rest = batch.transaction_count - first;
+    return folds || rest < kUnfoldedTransactionsMax ? rest : kUnfoldedTransactionsMax;
+}
+
+fanout_batch slice(const fanout_batch& batch, std::size_t first, std::size_t count) {
+    fanout_batch part{batch.transactions + first, count, 0};
+    for (std::size_t i = 0; i < count; ++i)
+        part.change_count += part.transactions[i].change_count;
+    return part;
 }
 
 }  // namespace
 
-Applier::Applier(Session& session, Pipeline& pipeline)
+Applier::Applier(Session& session, Pipeline& pipeline, const CursorTable& cursor_table)
     : session_(session),
-      pipeline_(pipeline),
-      planner_([this](const fanout_table& table) { return bound_.at(&table); }) {}
+      cursor_table_(cursor_table),
+      plans_(session),
+      planner_([this](const fanout_table& table) { return plans_.find(table); }),
+      careful_(session, pipeline, plans_, planner_),
+      conveyor_(session) {}
 
-void Applier::reset(const ApplyOptions& options) {
+void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
     options_ = options;
-    plans_.clear();
-    retired_.clear();
-    bound_.clear();
+    plans_.reset(options.create_tables, options.missing_types);
+    careful_.reset(options.skip_missing_rows);
+    conveyor_.reset();
+    durability_.reset(cursor);
+    written_.reset();
+    groups_.clear();
+    marks_sent_ = writes_ = writes_done_ = 0;
+    sent_ = done_ = cursor;
+    standby_appeared_ = false;
+    begin_ = Statement{"BEGIN", {}, {}, false};
+    commit_ = Statement{"COMMIT", {}, {}, false};
     advance_ = Statement{CursorTable::advance_sql(), {}, {}, false};
     put_note_ = Statement{CursorTable::put_note_sql(), {}, {}, false};
     remove_note_ = Statement{CursorTable::remove_note_sql(), {}, {}, false};
     notes_.clear();
-    in_transaction_ = in_savepoint_ = false;
 }
 
-TablePlan* Applier::table_plan(const fanout_table& table) {
-    std::shared_ptr<TablePlan>& plan = plans_[table.oid];
-    if (plan != nullptr && plan->version == table.version) return plan.get();
-    if (plan != nullptr) retired_.push_back(std::move(plan));
-    const std::string schema(view(table.schema)), name(view(table.name));
-    auto target = read_target_table(session_, schema, name);
-    if (!target && options_.create_tables) {
-        create_table(session_, table, options_.missing_types);
-        target = read_target_table(session_, schema, name);
+// A batch is not looked at before its flush: then it is known whether it is the whole group.
+void Applier::write(const fanout_batch& batch) {
+    ++writes_;
+    if (!written_ && !is_part(batch) && !careful_.in_transaction()) {
+        written_ = batch;
+        return;
     }
-    if (!target) {
-        plans_.erase(table.oid);
-        throw ConnectorError(FANOUT_FATAL,
-                             "table \"" + schema + "\".\"" + name + "\" is not in the target",
-                             "Create it there, or set \"create_tables\": true in the "
-                             "subscription's options.");
-    }
-    plan = make_table_plan(table, *target);
-    if (plan->match_whole_row)
-        session_.log(FANOUT_LOG_WARNING, "table " + plan->name +
-                                             " has no primary key: rows are found by all their "
-                                             "columns, which is slow for large tables");
-    else if (!plan->key.empty() && !plan->key_is_unique)
-        session_.log(FANOUT_LOG_WARNING, "table " + plan->name +
-                                             " of the target has no unique index on the source's "
-                                             "key: updates and deletes will be slow");
-    return plan.get();
+    take_written();
+    careful_.write(batch);
+    writes_done_ = writes_;
 }
 
-// Reads catalogs and makes tables while the connection is not in pipeline mode.
-void Applier::bind_tables(const fanout_batch& batch) {
-    bound_.clear();
-    retired_.clear();
+/// What was written and cannot go ahead, because its group has more than one write.
+void Applier::take_written() {
+    finish_groups();
+    if (!written_) return;
+    careful_.write(*std::exchange(written_, std::nullopt));
+    writes_done_ = writes_;
+}
+
+void Applier::flush(const fanout_cursor& cursor) {
+    if (standby_appeared_) wait_for_commits();
+    const fanout_batch batch = std::exchange(written_, std::nullopt).value_or(fanout_batch{});
+    if (careful_.in_transaction()) {
+        commit_carefully(cursor, std::exchange(notes_, {}));
+        return;
+    }
+    if (!plans_.knows(batch)) finish_groups();
+    plans_.bind(batch);
+    const Shape shape = shape_of(batch);
+    if (!shape.can_go_ahead) {
+        finish_groups();
+        careful_.write(batch);
+        commit_carefully(cursor, std::exchange(notes_, {}));
+        writes_done_ = writes_;
+        return;
+    }
+    for (std::size_t first = 0; first < batch.transaction_count || first == 0;) {
+        const std::size_t count = group_size(batch, first, shape.folds);
+        const bool last = first + count == batch.transaction_count;
+        const fanout_transaction* end = last ? nullptr : &batch.transactions[first + count - 1];
+        send_group(slice(batch, first, count),
+                   last ? cursor : fanout_cursor{end->commit_lsn, end->end_lsn, end->commit_time},
+                   last ? writes_ : writes_ - 1, last ? std::exchange(notes_, {}) : Notes());
+        if (last) break;
+        first += count;
+    }
+    FANOUT_FAULT_HERE("postgres.rows_unsent");
+    conveyor_.move();
+    FANOUT_FAULT_HERE("postgres.rows_sent");
+}
+
+Applier::Shape Applier::shape_of(const fanout_batch& batch) const {
+    Shape shape;
     const fanout_table* last = nullptr;
-    const auto bind = [&](const fanout_table* table) {
-        if (table == last || table == nullptr) return;
-        last = table;
-        if (!bound_.contains(table)) bound_[table] = table_plan(*table);
-    };
+    const TablePlan* plan = nullptr;
     for (std::size_t t = 0; t < batch.transaction_count; ++t) {
         const fanout_transaction& transaction = batch.transactions[t];
         for (std::size_t i = 0; i < transaction.change_count; ++i) {
             const fanout_change& change = transaction.changes[i];
-            bind(change.table);
-            for (std::size_t n = 0; n < change.table_count; ++n)
-                bind(change.tables[n]);
+            if (change.op == FANOUT_TRUNCATE) shape.can_go_ahead = false;
+            if (change.table == nullptr) continue;
+            if (change.table != last) plan = plans_.find(*(last = change.table));
+            if (plan->regrouping == Regrouping::nothing) shape.can_go_ahead = false;
+            const bool folded = plan->regrouping == Regrouping::folded &&
+                                (change.flags & FANOUT_CHANGE_LENIENT) == 0;
+            if (!folded && change.op != FANOUT_INSERT && change.op != FANOUT_READ)
+                shape.folds = false;
         }
     }
+    return shape;
 }
 
-void Applier::write(const fanout_batch& batch) {
-    if (batch.change_count == 0) return;
-    bind_tables(batch);
+void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
+                         std::uint64_t writes, Notes notes) {
+    const std::uint64_t mark = ++marks_sent_;
+    groups_.push_back({batch, cursor, mark, writes, 0, 0, std::move(notes)});
     const auto& steps = planner_.plan(batch, true);
-    auto failure = run(steps);
-    if (!failure) return;
-    if (failure->error && failure->error->outcome() == FANOUT_RETRY) throw_failure(*failure, steps);
-    TablePlan* blamed = failure->tag < steps.size() ? steps[failure->tag].plan : nullptr;
-    undo_scope();
-    const auto& single = planner_.plan(batch, false);
-    failure = run(single);
-    if (failure) throw_failure(*failure, single);
-    // Regrouping this table keeps failing: its rows depend on each other in ways not seen here.
-    if (blamed != nullptr && ++blamed->failed_regroupings >= kFailedRegroupingsMax)
-        blamed->regrouping = Regrouping::nothing;
-}
-
-std::optional<PipelineFailure> Applier::run(const std::vector<Step>& steps) {
-    pipeline_.begin();
-    open_scope();
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        if (!worth_copying(steps[i])) {
-            send_step(steps[i], i);
-            continue;
-        }
-        if (auto failure = pipeline_.sync()) return failure;
-        if (auto failure = copy_rows(session_, steps[i], i)) return failure;
-        pipeline_.begin();
-    }
-    return pipeline_.sync();
-}
-
-// The first write of a group opens the transaction, later ones a savepoint: what fails is undone
-// and done again without what came before. It stays until the next write, because a wrong count is
-// seen only when the server has gone on.
-void Applier::open_scope() {
-    const auto send = [&](const char* sql) { pipeline_.send(sql, {}, Pipeline::kAnyRows, kNoTag); };
-    if (in_savepoint_) send("RELEASE SAVEPOINT fanout_write");
-    in_savepoint_ = in_transaction_;
-    send(in_transaction_ ? "SAVEPOINT fanout_write" : "BEGIN");
-    in_transaction_ = true;
-}
-
-void Applier::undo_scope() {
-    session_.execute(in_savepoint_ ? "ROLLBACK TO SAVEPOINT fanout_write" : "ROLLBACK",
-                     "cannot undo a group in the target");
-    in_transaction_ = in_savepoint_;
-}
-
-std::int64_t Applier::expected_rows(const Step& step, std::size_t rows) const {
-    const bool may_miss = step.kind != StepKind::insert &&
-                          (step.lenient || options_.skip_missing_rows ||
-                           (step.plan->deletes_may_miss && step.kind != StepKind::update));
-    return may_miss ? Pipeline::kAnyRows : static_cast<std::int64_t>(rows);
-}
-
-void Applier::send_step(const Step& step, std::size_t tag) {
-    if (step.plan == nullptr) {
-        pipeline_.send(truncate_sql(step.truncated, step.truncate_flags), {}, Pipeline::kAnyRows,
-                       tag);
-        return;
-    }
-    for (std::size_t next = 0; next < step.rows.size();)
-        next = send_chunk(step, next, tag);
-}
-
-RowStatement& Applier::choose_statement(const Step& step, std::size_t first, std::size_t last) {
-    TablePlan& plan = *step.plan;
-    const bool matches = step.kind == StepKind::update_match || step.kind == StepKind::remove_match;
-    StatementSet& set = last - first == 1 && !matches ? plan.one : plan.many;
-    if (step.kind == StepKind::update)
-        for (std::size_t i = first; i < last; ++i)
-            if (leaves_unchanged(plan, step.rows[i])) return set.update_masked;
-    return set.by_kind[static_cast<std::size_t>(step.kind)];
-}
-
-// Sends rows from `first` on, as many as one statement takes; returns the next one.
-std::size_t Applier::send_chunk(const Step& step, std::size_t first, std::size_t tag) {
-    const std::size_t last = std::min(step.rows.size(), first + kStatementRows);
-    RowStatement& use = choose_statement(step, first, last);
-    if (use.statement.sql.empty()) return last;  // an update without a column to set
-    parameters_.reset(use.parameters.size(), use.arrays);
-    for (std::size_t i = 0; i < use.parameters.size(); ++i)
-        parameters_.set_type(i, element_oid(*step.plan, use.parameters[i]));
-    std::size_t next = first;
-    while (next < last && parameters_.bytes() < kStatementBytes)
-        append_row(use, *step.plan, step.rows[next++]);
-    const std::size_t rows = next - first;
-    parameters_.finish(rows);
-    binary_.clear();
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-        binary_.push_back(parameters_.is_null(i) ? BinaryParameter{}
-                                                 : BinaryParameter(parameters_.value(i)));
-    pipeline_.send(use.statement, binary_, expected_rows(step, rows), tag);
-    return next;
-}
-
-void Applier::append_row(const RowStatement& use, const TablePlan& plan, const PlannedRow& row) {
-    using From = ParameterSource::From;
-    for (std::size_t i = 0; i < use.parameters.size(); ++i) {
-        const ParameterSource& source = use.parameters[i];
-        const PlanColumn& column = plan.columns[source.column];
-        const fanout_value* image = source.from == From::old_image ? row.old_image : row.new_image;
-        const fanout_value& value = image[column.source];
-        if (source.from == From::changed_mask) {
-            parameters_.append_bool(i, value.state != FANOUT_UNCHANGED);
-            continue;
-        }
-        try {
-            parameters_.append(i, column.form, value);
-        } catch (const std::invalid_argument& bad) {
-            throw ConnectorError(FANOUT_REJECT, "table " + plan.name + ": " + bad.what(), {},
-                                 row.at);
+    if (steps.size() == 1 && worth_copying(steps[0], batch.change_count)) {
+        send_copy("BEGIN; ", steps[0]);
+    } else {
+        send_text(begin_);
+        for (const Step& step : steps) {
+            step_ = &step;
+            if (worth_copying(step, batch.change_count))
+                send_copy("", step);
+            else
+                encoder_.encode(step, *this);
         }
     }
+    for (const auto& [name, text] : groups_.back().notes)
+        send_text(text ? put_note_ : remove_note_, cursor_table_.note_parameters(name, text));
+    send_text(advance_, cursor_table_.advance_parameters(cursor, sent_), &advance_,
+              [this, mark](const PGresult* result) {
+                  Group& group = groups_[mark - groups_.front().mark];
+                  group.inserted = read_lsn(result, 1);
+                  group.flushed = read_lsn(result, 2);
+              });
+    FANOUT_FAULT_HERE("postgres.cursor_sent");
+    send_text(commit_);
+    conveyor_.add_mark();
+    sent_ = cursor;
+}
+
+void Applier::send_copy(const char* before, const Step& step) {
+    conveyor_.add_copy(before + copy_sql(*step.plan), copy_data(step),
+                       static_cast<std::int64_t>(step.rows.size()), step.plan);
+    conveyor_.move();
+}
+
+void Applier::send_text(Statement& statement, const std::vector<TextParameter>& parameters,
+                        const void* owner, Conveyor::Reader reader) {
+    OwnedParameters owned;
+    owned.binary = false;
+    for (const TextParameter& parameter : parameters) {
+        owned.values.push_back(parameter.value_or(""));
+        owned.nulls.push_back(!parameter.has_value());
+    }
+    conveyor_.add(statement, std::move(owned), owner, std::move(reader));
+}
+
+void Applier::send(RowStatement& statement, StatementParameters& parameters, std::size_t) {
+    OwnedParameters owned;
+    for (std::size_t i = 0; i < parameters.size(); ++i)
+        owned.nulls.push_back(parameters.is_null(i));
+    owned.values = parameters.take();
+    const bool unchecked =
+        step_->kind == StepKind::insert || may_miss_rows(*step_, options_.skip_missing_rows);
+    conveyor_.add(unchecked ? statement.statement : statement.checked, std::move(owned),
+                  step_->plan);
+    if (++statements_since_move_ % kStatementsBetweenMoves == 0) conveyor_.move();
+}
+
+fanout_progress Applier::settle(fanout_settle until) {
+    conveyor_.move();
+    take_done_groups();
+    if (until == FANOUT_SETTLE_ONE && writes_done_ < writes_) {
+        const std::uint64_t before = writes_done_;
+        while (!groups_.empty() && writes_done_ == before) {
+            conveyor_.move_until(groups_.front().mark);
+            take_done_groups();
+        }
+        if (writes_done_ == before) take_written();
+    } else if (until >= FANOUT_SETTLE_WRITTEN) {
+        take_written();
+        if (until == FANOUT_SETTLE_DURABLE && !careful_.in_transaction()) make_durable();
+    }
+    return {writes_done_, durability_.durable()};
 }
 
 void Applier::prepare_table(const fanout_table& table, bool must_be_empty) {
-    const TablePlan& plan = *table_plan(table);
+    take_written();
+    const TablePlan& plan = plans_.prepare(table);
     if (!must_be_empty) return;
     const ResultPtr rows = session_.query("SELECT FROM " + plan.reference + " LIMIT 1", {},
                                           "cannot look into table " + plan.name);
     if (PQntuples(rows.get()) == 0) return;
-    throw ConnectorError(FANOUT_FATAL,
-                         "table " + plan.name +
-                             " of the target has rows already, and the subscription copies the "
-                             "source's into it",
-                         "Empty it, or set \"on_nonempty\" to \"truncate\" or \"upsert\" in the "
-                         "subscription's options; \"backfill\": false copies nothing.");
+    throw connector::ConnectorError(
+        FANOUT_FATAL,
+        "table " + plan.name +
+            " of the target has rows already, and the subscription copies the source's into it",
+        "Empty it, or set \"on_nonempty\" to \"truncate\" or \"upsert\" in the subscription's "
+        "options; \"backfill\": false copies nothing.");
 }
 
-void Applier::commit(const CursorTable& table, const fanout_cursor& cursor) {
-    constexpr std::size_t kAdvance = 0, kCommit = 1;
-    pipeline_.begin();
-    if (!in_transaction_) pipeline_.send("BEGIN", {}, Pipeline::kAnyRows, kNoTag);
-    for (const auto& [name, text] : notes_)
-        pipeline_.send_text(text ? put_note_ : remove_note_, table.note_parameters(name, text),
-                            kNoTag);
-    pipeline_.send_text(advance_, table.advance_parameters(cursor), kAdvance);
-    FANOUT_FAULT_HERE("postgres.cursor_sent");
-    pipeline_.send("COMMIT", {}, Pipeline::kAnyRows, kCommit);
-    const auto failure = pipeline_.sync();
-    in_transaction_ = in_savepoint_ = false;
-    notes_.clear();
-    if (!failure) return;
-    if (failure->tag == kAdvance && CursorTable::is_fenced(*failure->error)) table.throw_fenced();
-    throw_error(*failure->error, "cannot commit in the target");
+/// Everything sent is done afterwards, and the connection free for single statements.
+void Applier::finish_groups() {
+    conveyor_.move_until(marks_sent_);
+    take_done_groups();
+    conveyor_.drain();
+    plans_.forget_retired();
 }
 
-void Applier::throw_failure(const PipelineFailure& failure, const std::vector<Step>& steps) const {
-    if (failure.tag >= steps.size()) throw_error(*failure.error, "target transaction");
-    const Step& step = steps[failure.tag];
-    if (step.plan == nullptr) throw_error(*failure.error, "truncate in the target", step.at);
-    const PlannedRow& row = step.rows.front();
-    const std::string what =
-        step.rows.size() == 1
-            ? describe(step, row)
-            : std::string(kOperation[static_cast<std::size_t>(step.kind)]) + " " + step.plan->name;
-    if (failure.error) throw_error(*failure.error, what, row.at);
-    const std::string where = what + " at " + lsn_text(row.at.commit_lsn);
-    if (step.kind == StepKind::insert)
-        throw ConnectorError(FANOUT_REJECT, where + ": the target did not keep the row",
-                             "A trigger or rule of the target's table turns rows away: disable it, "
-                             "or set \"session_replication_role\": \"replica\" in the target's "
-                             "options.",
-                             row.at);
-    throw ConnectorError(
-        FANOUT_REJECT,
-        where + ": the target has " +
-            (failure.rows == 0 ? "no such row" : std::to_string(failure.rows) + " such rows"),
-        "The target's table was changed by something else, or did not have the row when the "
-        "subscription began. Put the row there, or set \"missing_rows\": \"skip\" in the target's "
-        "options.",
-        row.at);
+void Applier::take_done_groups() {
+    while (!groups_.empty() && groups_.front().mark <= conveyor_.marks_passed()) {
+        const Group& group = groups_.front();
+        if (group.flushed != 0)
+            durability_.saw(group.inserted, group.flushed);
+        else if (options_.commits_ahead)
+            standby_appeared_ = true;
+        committed(group.cursor);
+        writes_done_ = group.writes;
+        groups_.pop_front();
+        FANOUT_FAULT_HERE("postgres.committed");
+    }
+    if (conveyor_.failure()) recover();
+}
+
+void Applier::committed(const fanout_cursor& cursor) {
+    done_ = cursor;
+    durability_.committed(cursor);
+    if (!options_.commits_ahead) durability_.all_durable();
+}
+
+/// The server has undone the group that failed and let nothing in behind it.
+void Applier::recover() {
+    const Conveyor::Failure failure = *conveyor_.failure();
+    conveyor_.drain();
+    marks_sent_ = conveyor_.marks_passed();
+    const auto groups = std::exchange(groups_, {});
+    if (failure.error.outcome() == FANOUT_RETRY && !failure.error.sqlstate.empty())
+        throw_error(failure.error, "target transaction");
+    session_.execute("ROLLBACK", "cannot undo a group in the target");
+    if (failure.owner == &advance_ && CursorTable::is_fenced(failure.error))
+        cursor_table_.throw_fenced();
+    if (failure.owner != nullptr && failure.owner != &advance_) {
+        auto* blamed = static_cast<TablePlan*>(const_cast<void*>(failure.owner));
+        if (++blamed->failed_regroupings >= kFailedRegroupingsMax)
+            blamed->regrouping = Regrouping::nothing;
+    }
+    bool regroup = false;
+    for (const Group& group : groups) {
+        careful_.write(group.batch, regroup);
+        commit_carefully(group.cursor, group.notes);
+        writes_done_ = group.writes;
+        regroup = true;
+    }
+}
+
+void Applier::commit_carefully(const fanout_cursor& cursor, const Notes& notes) {
+    careful_.commit(cursor_table_, cursor, done_, notes);
+    sent_ = cursor;
+    committed(cursor);
+}
+
+void Applier::make_durable() {
+    if (!durability_.pending()) return;
+    const ResultPtr now = session_.query(CursorTable::positions_sql(), {},
+                                         "cannot ask the target for its WAL positions");
+    durability_.saw(read_lsn(now.get(), 0), read_lsn(now.get(), 1));
+    if (!durability_.pending()) return;
+    careful_.commit_durably(cursor_table_, done_, done_);
+    durability_.all_durable();
+}
+
+/// Synchronous standbys were named since the session began: from now on they are waited for.
+void Applier::wait_for_commits() {
+    finish_groups();
+    make_durable();
+    session_.execute("SET synchronous_commit = on", "cannot set synchronous_commit in the target");
+    options_.commits_ahead = false;
+    standby_appeared_ = false;
 }
 
 }  // namespace fanout::postgres

@@ -1,23 +1,23 @@
-// Carries batches into the target: one open target transaction that grows with every write and ends
-// with the cursor. A source transaction is never split over two of them.
+// Carries batches into the target, group by group: a group is one flush's batch, and becomes one
+// target transaction together with its cursor. A source transaction is never split over two.
 //
-// Lane's thread. First the regrouped way; if that fails or counts a row too few, the same batch
-// again one change at a time, which either succeeds or names the change at fault.
+// Lane's thread. Normally a group is sent whole, COMMIT included, and not waited for; its batch's
+// memory is the host's and stays valid until the group is done. Whatever fails on that way is
+// undone by the server with everything behind it, and applied again carefully, from the same
+// batches.
 #pragma once
 
-#include <functional>
-#include <memory>
+#include <cstdint>
+#include <deque>
 #include <optional>
-#include <string>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
+#include "postgres/apply/careful_applier.hpp"
+#include "postgres/apply/durability.hpp"
 #include "postgres/apply/group_planner.hpp"
-#include "postgres/apply/statement_parameters.hpp"
-#include "postgres/apply/table_plan.hpp"
-#include "postgres/link/pipeline.hpp"
-#include "postgres/target/create_tables.hpp"
+#include "postgres/apply/step_encoder.hpp"
+#include "postgres/apply/table_plans.hpp"
+#include "postgres/link/conveyor.hpp"
 #include "postgres/target/cursor_table.hpp"
 
 namespace fanout::postgres {
@@ -26,50 +26,78 @@ struct ApplyOptions {
     bool create_tables = false;
     bool skip_missing_rows = false;
     MissingTypes missing_types = MissingTypes::error;
+    /// The session's commits are not waited for; otherwise what is committed is durable.
+    bool commits_ahead = false;
 };
 
-class Applier {
+class Applier : private StatementSink {
   public:
-    Applier(Session& session, Pipeline& pipeline);
+    Applier(Session& session, Pipeline& pipeline, const CursorTable& cursor_table);
 
-    /// Forgets tables and transaction: for a new connection.
-    void reset(const ApplyOptions& options);
+    /// Forgets everything: for a new connection, which stands at `cursor`.
+    void reset(const ApplyOptions& options, const fanout_cursor& cursor);
     void write(const fanout_batch& batch);
-    /// Goes out with the next commit.
+    void flush(const fanout_cursor& cursor);
+    fanout_progress settle(fanout_settle until);
+    /// Goes out with the next flush.
     void put_note(const std::string& name, const std::optional<std::string>& text) {
         notes_.emplace_back(name, text);
     }
     /// Makes the table if it may; refuses it if it has rows and must have none.
     void prepare_table(const fanout_table& table, bool must_be_empty);
-    /// The cursor and COMMIT in one round trip.
-    void commit(const CursorTable& table, const fanout_cursor& cursor);
 
   private:
-    TablePlan* table_plan(const fanout_table& table);
-    void bind_tables(const fanout_batch& batch);
-    std::optional<PipelineFailure> run(const std::vector<Step>& steps);
-    void open_scope();
-    void undo_scope();
-    void send_step(const Step& step, std::size_t tag);
-    std::size_t send_chunk(const Step& step, std::size_t first, std::size_t tag);
-    RowStatement& choose_statement(const Step& step, std::size_t first, std::size_t last);
-    void append_row(const RowStatement& use, const TablePlan& plan, const PlannedRow& row);
-    std::int64_t expected_rows(const Step& step, std::size_t rows) const;
-    [[noreturn]] void throw_failure(const PipelineFailure& failure,
-                                    const std::vector<Step>& steps) const;
+    struct Group {
+        fanout_batch batch{};
+        fanout_cursor cursor{};
+        std::uint64_t mark = 0;         // of the conveyor: it is done when so many have passed
+        std::uint64_t writes = 0;       // done with when it is done
+        Lsn inserted = 0, flushed = 0;  // the target's WAL when its cursor moved
+        Notes notes;
+    };
+    struct Shape {
+        bool can_go_ahead = true;
+        bool folds = true;  // any number of its transactions may be one group
+    };
+
+    void take_written();
+    Shape shape_of(const fanout_batch& batch) const;
+    void send_group(const fanout_batch& batch, const fanout_cursor& cursor, std::uint64_t writes,
+                    Notes notes);
+    void send_copy(const char* before, const Step& step);
+    void send_text(Statement& statement, const std::vector<TextParameter>& parameters = {},
+                   const void* owner = nullptr, Conveyor::Reader reader = {});
+    void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
+    void finish_groups();
+    void take_done_groups();
+    void committed(const fanout_cursor& cursor);
+    void recover();
+    void commit_carefully(const fanout_cursor& cursor, const Notes& notes);
+    void make_durable();
+    void wait_for_commits();
+
+    static constexpr std::uint64_t kStatementsBetweenMoves = 16;
 
     Session& session_;
-    Pipeline& pipeline_;
-    ApplyOptions options_;
+    const CursorTable& cursor_table_;
+    TablePlans plans_;
     GroupPlanner planner_;
-    StatementParameters parameters_;
-    std::vector<BinaryParameter> binary_;
-    std::unordered_map<std::uint32_t, std::shared_ptr<TablePlan>> plans_;  // by source OID
-    std::vector<std::shared_ptr<TablePlan>> retired_;  // shapes that ended inside this batch
-    std::unordered_map<const fanout_table*, TablePlan*> bound_;  // of the current batch
-    Statement advance_, put_note_, remove_note_;
-    std::vector<std::pair<std::string, std::optional<std::string>>> notes_;
-    bool in_transaction_ = false, in_savepoint_ = false;
+    CarefulApplier careful_;
+    Conveyor conveyor_;
+    StepEncoder encoder_;
+    Durability durability_;
+    ApplyOptions options_;
+    std::optional<fanout_batch> written_;  // not flushed yet
+    std::deque<Group> groups_;             // sent and not known to be done
+    std::uint64_t marks_sent_ = 0;
+    std::uint64_t writes_ = 0, writes_done_ = 0;
+    std::uint64_t statements_since_move_ = 0;
+    fanout_cursor sent_{};  // of the last group sent
+    fanout_cursor done_{};  // of the last group done
+    bool standby_appeared_ = false;
+    Statement begin_, commit_, advance_, put_note_, remove_note_;
+    Notes notes_;                 // for the next group
+    const Step* step_ = nullptr;  // being sent
 };
 
 }  // namespace fanout::postgres

@@ -3,7 +3,6 @@
 #include "postgres/apply/copy_rows.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
 #include <string_view>
 
@@ -16,18 +15,10 @@ namespace {
 using namespace std::string_view_literals;
 
 // Below this an array insert in the pipeline is as fast and needs no round trip of its own.
-constexpr std::size_t kCopyRowsMin = 5000;
-constexpr std::size_t kSendBytes = 128 * 1024;
+constexpr std::size_t kCopyRowsMin = 2000;
 constexpr std::string_view kHeader = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv;
 constexpr std::uint32_t kNullLength = 0xFFFFFFFF;
 constexpr std::uint16_t kEnd = 0xFFFF;
-
-std::string copy_sql(const TablePlan& plan) {
-    std::string names;
-    for (const PlanColumn& column : plan.columns)
-        if (column.writable) names += (names.empty() ? "" : ", ") + column.quoted;
-    return "COPY " + plan.insert_reference + " (" + names + ") FROM STDIN (FORMAT binary)";
-}
 
 void append_row(std::string& out, const TablePlan& plan, std::uint16_t fields,
                 const PlannedRow& row) {
@@ -48,67 +39,32 @@ void append_row(std::string& out, const TablePlan& plan, std::uint16_t fields,
     }
 }
 
-// libpq takes all or nothing; nothing means that the socket is full.
-void put(Session& session, std::string& data) {
-    for (;;) {
-        const int taken =
-            PQputCopyData(session.connection(), data.data(), static_cast<int>(data.size()));
-        if (taken < 0) session.throw_lost("copying to the target");
-        if (taken > 0) break;
-        session.flush();
-    }
-    session.flush();
-    data.clear();
+}  // namespace
+
+std::string copy_sql(const TablePlan& plan) {
+    std::string names;
+    for (const PlanColumn& column : plan.columns)
+        if (column.writable) names += (names.empty() ? "" : ", ") + column.quoted;
+    return "COPY " + plan.insert_reference + " (" + names + ") FROM STDIN (FORMAT binary)";
 }
 
-void send_rows(Session& session, const Step& step) {
+bool worth_copying(const Step& step, std::size_t changes) {
+    return step.plan != nullptr && step.kind == StepKind::insert &&
+           step.rows.size() >= kCopyRowsMin && step.rows.size() >= changes / 2 &&
+           std::all_of(step.plan->columns.begin(), step.plan->columns.end(),
+                       [](const PlanColumn& column) { return column.form.binary; });
+}
+
+std::string copy_data(const Step& step) {
     const TablePlan& plan = *step.plan;
     const auto fields = static_cast<std::uint16_t>(
         std::count_if(plan.columns.begin(), plan.columns.end(),
                       [](const PlanColumn& column) { return column.writable; }));
     std::string data(kHeader);
-    for (const PlannedRow& row : step.rows) {
+    for (const PlannedRow& row : step.rows)
         append_row(data, plan, fields, row);
-        if (data.size() >= kSendBytes) put(session, data);
-    }
     kit::append_network(data, kEnd);
-    put(session, data);
-    while (PQputCopyEnd(session.connection(), nullptr) == 0)
-        session.flush();
-    session.flush();
-}
-
-}  // namespace
-
-bool worth_copying(const Step& step) {
-    return step.plan != nullptr && step.kind == StepKind::insert &&
-           step.rows.size() >= kCopyRowsMin &&
-           std::all_of(step.plan->columns.begin(), step.plan->columns.end(),
-                       [](const PlanColumn& column) { return column.form.binary; });
-}
-
-std::optional<PipelineFailure> copy_rows(Session& session, const Step& step, std::size_t tag) {
-    if (PQsendQuery(session.connection(), copy_sql(*step.plan).c_str()) == 0)
-        session.throw_lost("copying to the target");
-    session.flush();
-    ResultPtr result = session.next_result();
-    if (PQresultStatus(result.get()) == PGRES_COPY_IN) {
-        send_rows(session, step);
-        result = session.next_result();
-    }
-    std::optional<PipelineFailure> failure;
-    const auto expected = static_cast<std::int64_t>(step.rows.size());
-    if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) {
-        if (PQstatus(session.connection()) == CONNECTION_BAD)
-            session.throw_lost("copying to the target");
-        failure = PipelineFailure{tag, read_error(result.get()), 0, 0};
-    } else if (const auto rows = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
-               rows != expected) {
-        failure = PipelineFailure{tag, std::nullopt, expected, rows};
-    }
-    while (session.next_result() != nullptr) {
-    }
-    return failure;
+    return data;
 }
 
 }  // namespace fanout::postgres

@@ -1,19 +1,19 @@
 // COPY … FROM STDIN in binary form, for long runs of inserts: it writes whole pages at a time,
-// where an INSERT looks at each row. Not in pipeline mode, so it is worth a round trip only for
-// many rows.
+// where an INSERT looks at each row. Not in pipeline mode, so it is worth its round trips only for
+// many rows, and not in between other statements.
 #pragma once
 
-#include <optional>
+#include <string>
 
 #include "postgres/apply/group_planner.hpp"
-#include "postgres/link/pipeline.hpp"
 
 namespace fanout::postgres {
 
-/// Whether the step's rows should and can go this way.
-bool worth_copying(const Step& step);
+/// Whether the step's rows should and can go this way; `changes` are in the whole group.
+bool worth_copying(const Step& step, std::size_t changes);
 
-/// Sends the rows in the open transaction. The failure, if any, has `tag`.
-std::optional<PipelineFailure> copy_rows(Session& session, const Step& step, std::size_t tag);
+std::string copy_sql(const TablePlan& plan);
+/// All the data, header and end included.
+std::string copy_data(const Step& step);
 
 }  // namespace fanout::postgres

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fanout/connector/abi.h"
@@ -33,6 +34,8 @@ class StatementParameters {
 
     std::size_t size() const { return buffers_.size(); }
     const std::string& value(std::size_t parameter) const { return buffers_[parameter]; }
+    /// The buffers, for who keeps them; start over afterwards.
+    std::vector<std::string> take() { return std::move(buffers_); }
     /// Only a value can be NULL; an array is there even if all its elements are NULL.
     bool is_null(std::size_t parameter) const { return !arrays_ && has_null_[parameter]; }
 

@@ -42,8 +42,14 @@ class StatementBuilder {
 
     const std::string& row_source() const { return row_source_; }
 
-    RowStatement finish(std::string sql) {
-        out_.statement.sql = std::move(sql);
+    /// `with`: common table expressions, "WITH … " or nothing; `change`: what changes rows.
+    RowStatement finish(const std::string& with, const std::string& change) {
+        out_.statement.sql = with + change;
+        out_.checked = out_.statement;
+        const std::string rows = out_.arrays ? "cardinality($1)" : "1";
+        out_.checked.sql = (with.empty() ? "WITH " : with.substr(0, with.size() - 1) + ", ") +
+                           "done AS (" + change + " RETURNING 1) SELECT 1 / (count(*) = " + rows +
+                           ")::int FROM done";
         return std::move(out_);
     }
 
@@ -68,8 +74,9 @@ RowStatement make_insert(const TablePlan& plan, bool arrays) {
         add(values, builder.element(From::new_image, i));
         identity = identity || plan.columns[i].always_identity;
     }
-    return builder.finish("INSERT INTO " + plan.insert_reference + " (" + names + ")" +
-                          (identity ? " OVERRIDING SYSTEM VALUE" : "") + " SELECT " + values);
+    return builder.finish("", "INSERT INTO " + plan.insert_reference + " (" + names + ")" +
+                                  (identity ? " OVERRIDING SYSTEM VALUE" : "") + " SELECT " +
+                                  values);
 }
 
 // The SET list; adds what it needs to the row source. Empty if nothing can be set.
@@ -108,15 +115,15 @@ RowStatement make_update(const TablePlan& plan, bool keys, bool masks, bool arra
     const std::string condition = key_condition(plan, builder);
     const std::string sets = set_list(plan, builder, keys, masks);
     if (sets.empty()) return {};
-    return builder.finish("UPDATE " + plan.reference + " AS t SET " + sets + " FROM (SELECT " +
-                          builder.row_source() + ") AS x WHERE " + condition);
+    return builder.finish("", "UPDATE " + plan.reference + " AS t SET " + sets + " FROM (SELECT " +
+                                  builder.row_source() + ") AS x WHERE " + condition);
 }
 
 RowStatement make_remove(const TablePlan& plan, bool arrays) {
     StatementBuilder builder(plan, arrays);
     const std::string condition = key_condition(plan, builder);
-    return builder.finish("DELETE FROM " + plan.reference + " AS t USING (SELECT " +
-                          builder.row_source() + ") AS x WHERE " + condition);
+    return builder.finish("", "DELETE FROM " + plan.reference + " AS t USING (SELECT " +
+                                  builder.row_source() + ") AS x WHERE " + condition);
 }
 
 // Rows without a key are found by their whole old image, each as often as it was asked for. The
@@ -165,8 +172,8 @@ RowStatement make_update_match(const TablePlan& plan) {
         add(sets, plan.columns[i].quoted + " = n." + StatementBuilder::alias('c', i));
     }
     if (sets.empty()) return {};
-    return builder.finish(match_sql(plan, builder) + "UPDATE " + plan.reference + " AS t SET " +
-                          sets + kMatched);
+    return builder.finish(match_sql(plan, builder),
+                          "UPDATE " + plan.reference + " AS t SET " + sets + kMatched);
 }
 
 RowStatement make_remove_match(const TablePlan& plan) {
@@ -174,8 +181,8 @@ RowStatement make_remove_match(const TablePlan& plan) {
     match_sources(plan, builder);
     std::string matched = kMatched;
     matched.replace(0, 5, " USING");
-    return builder.finish(match_sql(plan, builder) + "DELETE FROM " + plan.reference + " AS t" +
-                          matched);
+    return builder.finish(match_sql(plan, builder),
+                          "DELETE FROM " + plan.reference + " AS t" + matched);
 }
 
 void make_set(const TablePlan& plan, bool arrays, StatementSet& set) {

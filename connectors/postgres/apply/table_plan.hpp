@@ -59,6 +59,7 @@ struct ParameterSource {
 
 struct RowStatement {
     Statement statement;
+    Statement checked;  // the same, failing unless it touched a row for each it was given
     std::vector<ParameterSource> parameters;
     bool arrays = true;
 };

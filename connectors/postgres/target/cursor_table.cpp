@@ -9,9 +9,10 @@
 namespace fanout::postgres {
 namespace {
 
-constexpr const char* kIsThere =
-    "SELECT to_regclass('fanout_state.fanout_cursor') IS NOT NULL "
-    "AND to_regclass('fanout_state.fanout_note') IS NOT NULL";
+constexpr const char* kIsThere = R"(
+SELECT EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = to_regclass('fanout_state.fanout_cursor') AND attname = 'opened')
+    AND to_regclass('fanout_state.fanout_note') IS NOT NULL)";
 
 constexpr const char* kCreate = R"(
 BEGIN;
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS fanout_state.fanout_cursor (
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (subscription, stream_identity)
 ) WITH (fillfactor = 50);
+ALTER TABLE fanout_state.fanout_cursor ADD COLUMN IF NOT EXISTS opened bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE fanout_state.fanout_cursor IS
     'pg_fanout: how far each subscription is; changed together with the rows it stands for';
 CREATE TABLE IF NOT EXISTS fanout_state.fanout_note (
@@ -40,27 +42,39 @@ COMMENT ON TABLE fanout_state.fanout_note IS
     'pg_fanout: how far the copying of each table is; changed together with the rows';
 COMMIT)";
 
-// An older epoch lets us in; a newer one leaves the row alone and returns nothing.
+// An older epoch lets us in; a newer one leaves the row alone and returns nothing. `opened` keeps
+// out what an earlier connection of ours has sent and the server has not come to: it may be cut off
+// from us and still be at work.
 constexpr const char* kTakeFence = R"(
 INSERT INTO fanout_state.fanout_cursor AS c
-    (subscription, stream_identity, epoch, commit_lsn, end_lsn, commit_time, updated_at)
-VALUES ($1, $2, $3::bigint, '0/0', '0/0', NULL, now())
+    (subscription, stream_identity, epoch, opened, commit_lsn, end_lsn, commit_time, updated_at)
+VALUES ($1, $2, $3::bigint, 1, '0/0', '0/0', NULL, now())
 ON CONFLICT (subscription, stream_identity) DO UPDATE
-    SET epoch = EXCLUDED.epoch, updated_at = EXCLUDED.updated_at
+    SET epoch = EXCLUDED.epoch, opened = c.opened + 1, updated_at = EXCLUDED.updated_at
     WHERE c.epoch <= EXCLUDED.epoch
 RETURNING commit_lsn, end_lsn,
-    coalesce(((extract(epoch FROM commit_time) - 946684800) * 1000000)::bigint, 0))";
+    coalesce(((extract(epoch FROM commit_time) - 946684800) * 1000000)::bigint, 0), opened)";
 
 // COMMIT is already on its way when the number of rows comes back, so the statement itself has to
-// fail if there was none: by dividing by it.
+// fail if there was none: by dividing by it. It moves the cursor only from where the group before
+// has left it: if that failed at its COMMIT, nothing stops the server from beginning with this one.
 constexpr const char* kAdvance = R"(
 WITH moved AS (
     UPDATE fanout_state.fanout_cursor
     SET commit_lsn = $4::text::pg_lsn, end_lsn = $5::text::pg_lsn,
         commit_time = $6::text::timestamptz, updated_at = clock_timestamp()
     WHERE subscription = $1 AND stream_identity = $2 AND epoch = $3::text::bigint
+        AND opened = $7::text::bigint
+        AND commit_lsn = $8::text::pg_lsn AND end_lsn = $9::text::pg_lsn
     RETURNING 1)
-SELECT 1 / count(*) FROM moved)";
+SELECT 1 / count(*), pg_current_wal_insert_lsn(),
+    CASE WHEN current_setting('synchronous_standby_names') = ''
+         THEN pg_current_wal_flush_lsn() ELSE '0/0' END
+FROM moved)";
+constexpr const char* kPositions = R"(
+SELECT pg_current_wal_insert_lsn(),
+    CASE WHEN current_setting('synchronous_standby_names') = ''
+         THEN pg_current_wal_flush_lsn() ELSE '0/0' END)";
 constexpr const char* kReadNotes = R"(
 SELECT name, note FROM fanout_state.fanout_note
 WHERE subscription = $1 AND stream_identity = $2)";
@@ -99,12 +113,17 @@ fanout_cursor CursorTable::take_fence(Session& link, const fanout_session& owner
     const ResultPtr row = link.query(kTakeFence, {subscription_, stream_identity_, epoch_},
                                      "cannot read the cursor in the target");
     if (PQntuples(row.get()) != 1) throw_fenced();
+    opened_ = PQgetvalue(row.get(), 0, 3);
     return {read_lsn(PQgetvalue(row.get(), 0, 0)), read_lsn(PQgetvalue(row.get(), 0, 1)),
             std::strtoll(PQgetvalue(row.get(), 0, 2), nullptr, 10)};
 }
 
 const char* CursorTable::advance_sql() {
     return kAdvance;
+}
+
+const char* CursorTable::positions_sql() {
+    return kPositions;
 }
 
 const char* CursorTable::put_note_sql() {
@@ -135,7 +154,8 @@ bool CursorTable::is_fenced(const SqlError& error) {
     return error.sqlstate == kDivisionByZero;
 }
 
-std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& cursor) const {
+std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& cursor,
+                                                           const fanout_cursor& previous) const {
     std::string time;
     kit::append_timestamptz(time, cursor.commit_time);
     return {subscription_,
@@ -143,7 +163,10 @@ std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& 
             epoch_,
             lsn_text(cursor.commit_lsn),
             lsn_text(cursor.end_lsn),
-            time};
+            time,
+            opened_,
+            lsn_text(previous.commit_lsn),
+            lsn_text(previous.end_lsn)};
 }
 
 void CursorTable::throw_fenced() const {

@@ -13,17 +13,26 @@
 
 namespace fanout::postgres {
 
+/// Texts of the host by name; no text: the note goes.
+using Notes = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
 class CursorTable {
   public:
     /// Makes schema and table if they are missing, raises the row's epoch to ours, returns the
     /// position. Throws FANOUT_FENCED if the row has a newer epoch.
     fanout_cursor take_fence(Session& link, const fanout_session& owner);
 
-    /// The statement that moves the cursor, all parameters text. It fails, and the transaction with
-    /// it, once somebody else has the fence: is_fenced() tells that failure from others.
+    /// The statement that moves the cursor on from `previous`, all parameters text. It fails, and
+    /// the transaction with it, once somebody else has the fence or the cursor is elsewhere:
+    /// is_fenced() tells that failure from others. Its second and third column are those of
+    /// positions_sql().
     static const char* advance_sql();
+    /// How far the target's WAL is inserted, and flushed; 0/0 if that alone is not durable there,
+    /// because standbys have to confirm.
+    static const char* positions_sql();
     static bool is_fenced(const SqlError& error);
-    std::vector<TextParameter> advance_parameters(const fanout_cursor& cursor) const;
+    std::vector<TextParameter> advance_parameters(const fanout_cursor& cursor,
+                                                  const fanout_cursor& previous) const;
     [[noreturn]] void throw_fenced() const;
 
     /// Notes of the host, changed in the same transaction; parameters text.
@@ -35,7 +44,7 @@ class CursorTable {
 
   private:
     static void create_if_missing(Session& link);
-    std::string subscription_, stream_identity_, epoch_;
+    std::string subscription_, stream_identity_, epoch_, opened_;
 };
 
 }  // namespace fanout::postgres

@@ -83,6 +83,7 @@ class Bench {
             const fanout_batch& batch = feeds[i].batch();
             connector_->write(batch);
             connector_->flush(cursors[i]);
+            connector_->settle(FANOUT_SETTLE_WRITTEN);
             changes += batch.change_count;
             transactions += batch.transaction_count;
         }

@@ -42,9 +42,20 @@ class ConnectorFixture : public testing::Test {
         return on.open({"sub", "identity", epoch, create_tables ? 1 : 0});
     }
 
+    /// Until the target has taken it in.
+    void write(Feed& feed) {
+        connector->write(feed.batch());
+        connector->settle(FANOUT_SETTLE_WRITTEN);
+    }
+    /// Until it is durable.
+    void flush(const fanout_cursor& cursor) {
+        connector->flush(cursor);
+        const auto progress = connector->settle(FANOUT_SETTLE_DURABLE);
+        EXPECT_EQ(progress.durable.commit_lsn, cursor.commit_lsn);
+    }
     void deliver(Feed& feed, const fanout_cursor& cursor) {
         connector->write(feed.batch());
-        connector->flush(cursor);
+        flush(cursor);
     }
 
     /// Makes the same table on both sides.

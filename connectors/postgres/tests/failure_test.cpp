@@ -43,7 +43,7 @@ TEST_F(FailureTest, WhatWasNotFlushedIsGone) {
     Feed feed;
     feed.begin().insert(*table, rows[0]);
     feed.commit();
-    connector->write(feed.batch());
+    write(feed);
     connector->close();
     EXPECT_EQ(open().commit_lsn, 0U);
     EXPECT_EQ(ids(), Lines{});
@@ -54,10 +54,10 @@ TEST_F(FailureTest, AnOlderEpochIsFencedAtOpenAndAtFlush) {
     Feed feed;
     feed.begin().insert(*table, rows[0]);
     const auto cursor = feed.commit();
-    connector->write(feed.batch());
+    write(feed);
     auto newer = make_connector();
     open(*newer, true, 6);
-    EXPECT_EQ(outcome_of([&] { connector->flush(cursor); }).first, FANOUT_FENCED);
+    EXPECT_EQ(outcome_of([&] { flush(cursor); }).first, FANOUT_FENCED);
     connector->close();
     EXPECT_EQ(ids(), Lines{});
     EXPECT_EQ(outcome_of([&] { open(true, 5); }).first, FANOUT_FENCED);
@@ -76,11 +76,11 @@ TEST_F(FailureTest, AKilledBackendIsARetryAndTheCursorKnowsTheTruth) {
         const auto cursor = feed.commit();
         const auto outcome = outcome_of([&] {
             if (i % 3 == 0) target->run(kill);
-            connector->write(feed.batch());
+            write(feed);
             if (i % 3 == 1) target->run(kill);
             std::thread killer;
             if (i % 3 == 2) killer = std::thread([&] { Client(target_dsn).run(kill); });
-            const auto flushed = outcome_of([&] { connector->flush(cursor); });
+            const auto flushed = outcome_of([&] { flush(cursor); });
             if (killer.joinable()) killer.join();
             if (flushed.first != FANOUT_OK)
                 throw connector::ConnectorError(flushed.first, flushed.second);
@@ -151,7 +151,7 @@ TEST_F(FailureTest, AFailureInALaterWriteOfAGroupKeepsTheEarlierOnes) {
     Feed first;
     first.begin().insert(u, r[0]).insert(u, r[1]);
     first.commit();
-    connector->write(first.batch());
+    write(first);
     for (std::uint64_t round = 1; round < 8; ++round) {
         Feed next(0x1000 * (round + 1));
         next.begin()
@@ -160,13 +160,12 @@ TEST_F(FailureTest, AFailureInALaterWriteOfAGroupKeepsTheEarlierOnes) {
             .remove(u, {r[2][0], r[0][1]})
             .insert(u, r[0]);
         next.commit();
-        connector->write(next.batch());
+        write(next);
     }
     Feed last(0x20000);
     last.begin().insert(u, r[2]);
     const auto cursor = last.commit();
-    connector->write(last.batch());
-    connector->flush(cursor);
+    deliver(last, cursor);
     EXPECT_EQ(target->rows("SELECT * FROM u ORDER BY 1"), (Lines{"1|10", "2|20", "3|30"}));
 }
 
@@ -177,18 +176,18 @@ TEST_F(FailureTest, ATableMadeInsideAGroupCommitsNothing) {
     Feed feed;
     feed.begin().insert(*table, rows[0]);
     feed.commit();
-    connector->write(feed.batch());
+    write(feed);
     Feed next(0x5000);
     next.begin().insert(late, rows[1]);
     const auto cursor = next.commit();
-    connector->write(next.batch());
+    write(next);
     EXPECT_EQ(ids(), Lines{});
     connector->close();
     EXPECT_EQ(open().commit_lsn, 0U);
     EXPECT_EQ(ids(), Lines{});
-    connector->write(feed.batch());
-    connector->write(next.batch());
-    connector->flush(cursor);
+    write(feed);
+    write(next);
+    flush(cursor);
     EXPECT_EQ(ids(), Lines{"1"});
     EXPECT_EQ(target->rows("SELECT id FROM late"), Lines{"2"});
 }
@@ -201,13 +200,13 @@ TEST_F(FailureTest, ARowThatATriggerTurnsAwayIsNamed) {
     Feed feed;
     feed.begin().insert(*table, rows[0]);
     feed.commit();
-    const auto found = outcome_of([&] { connector->write(feed.batch()); });
+    const auto found = outcome_of([&] { write(feed); });
     EXPECT_EQ(found.first, FANOUT_REJECT);
     EXPECT_NE(found.second.find("did not keep the row"), std::string::npos) << found.second;
     connector->close();
     connector = make_connector("error", "replica");
     open();
-    connector->write(feed.batch());
+    write(feed);
 }
 
 TEST_F(FailureTest, WhatTheTargetLacksIsNamed) {
@@ -216,19 +215,19 @@ TEST_F(FailureTest, WhatTheTargetLacksIsNamed) {
     Feed feed;
     feed.begin().insert(*table, rows[0]);
     feed.commit();
-    auto found = outcome_of([&] { connector->write(feed.batch()); });
+    auto found = outcome_of([&] { write(feed); });
     EXPECT_EQ(found.first, FANOUT_FATAL);
     EXPECT_NE(found.second.find("\"public\".\"t\" is not in the target"), std::string::npos);
     EXPECT_NE(found.second.find("create_tables"), std::string::npos);
 
     target->run("CREATE TABLE t (id int PRIMARY KEY)");
-    found = outcome_of([&] { connector->write(feed.batch()); });
+    found = outcome_of([&] { write(feed); });
     EXPECT_EQ(found.first, FANOUT_FATAL);
     EXPECT_NE(found.second.find("has no column \"v\""), std::string::npos) << found.second;
     EXPECT_NE(found.second.find("ALTER TABLE"), std::string::npos);
 
     target->run("DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id");
-    found = outcome_of([&] { connector->write(feed.batch()); });
+    found = outcome_of([&] { write(feed); });
     EXPECT_EQ(found.first, FANOUT_FATAL);
     EXPECT_NE(found.second.find("is not a table"), std::string::npos) << found.second;
 
@@ -240,7 +239,7 @@ TEST_F(FailureTest, WhatTheTargetLacksIsNamed) {
     Feed next(0x5000);
     next.begin().insert(strange, {rows[0][0], null_cell()});
     next.commit();
-    found = outcome_of([&] { connector->write(next.batch()); });
+    found = outcome_of([&] { write(next); });
     EXPECT_EQ(found.first, FANOUT_FATAL);
     EXPECT_NE(found.second.find("strange"), std::string::npos) << found.second;
 }

@@ -96,6 +96,11 @@ std::string TestServer::dsn(const std::string& database) const {
     return "host=" + directory_ + " user=postgres dbname=" + database;
 }
 
+std::string TestServer::socket() const {
+    const char* port = std::getenv("PGPORT");
+    return directory_ + "/.s.PGSQL." + (port != nullptr ? port : "5432");
+}
+
 std::string TestServer::fresh_database(const std::string& name) {
     Client admin(dsn("postgres"));
     admin.run("DROP DATABASE IF EXISTS \"" + name + "\" WITH (FORCE)");

@@ -34,6 +34,8 @@ class TestServer {
     /// An empty database of this name, made anew.
     std::string fresh_database(const std::string& name);
     std::string dsn(const std::string& database) const;
+    /// The file it listens on.
+    std::string socket() const;
     void restart_immediate();
 
   private:

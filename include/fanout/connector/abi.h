@@ -9,8 +9,9 @@
  * Threads: one instance is used by one thread at a time (its lane), except `interrupt`, which any
  * thread may call at any time between create and destroy.
  * Ownership: everything passed in is valid for the duration of the call only, tables included;
- * a connector copies what it keeps. Text is UTF-8 unless the source database says otherwise, and is
- * never terminated: use the size.
+ * a connector copies what it keeps. With FANOUT_CAP_FLUSH_AHEAD what `write` was given stays valid
+ * until `settle` says that the write is done with. Text is UTF-8 unless the source database says
+ * otherwise, and is never terminated: use the size.
  * Raise FANOUT_CONNECTOR_ABI when a struct or a meaning below changes. */
 #ifndef FANOUT_CONNECTOR_ABI_H
 #define FANOUT_CONNECTOR_ABI_H
@@ -155,6 +156,20 @@ typedef struct fanout_cursor {
     int64_t commit_time;
 } fanout_cursor;
 
+/* How far a connector with FANOUT_CAP_FLUSH_AHEAD is. */
+typedef struct fanout_progress {
+    uint64_t writes;       /* of the calls of write since open, in order: as many are done with */
+    fanout_cursor durable; /* of the flushes since open: the last that is durable, else as opened */
+} fanout_progress;
+
+/* What settle waits for. */
+typedef enum fanout_settle {
+    FANOUT_SETTLE_NOTHING = 0, /* moves on what can be moved on without waiting */
+    FANOUT_SETTLE_ONE = 1,     /* one more write is done with, if one is not */
+    FANOUT_SETTLE_WRITTEN = 2, /* all writes are done with; what was flushed can be read */
+    FANOUT_SETTLE_DURABLE = 3  /* all that was flushed is durable */
+} fanout_settle;
+
 /* ---- options ------------------------------------------------------------------------------- */
 
 typedef enum fanout_option_type {
@@ -217,6 +232,8 @@ typedef struct fanout_session {
 #define FANOUT_CAP_MESSAGES 0x02u
 /* It honours fanout_session.create_tables. */
 #define FANOUT_CAP_CREATE_TABLES 0x04u
+/* Its flush only begins; `settle` tells what has become durable. */
+#define FANOUT_CAP_FLUSH_AHEAD 0x08u
 /* It has put_note and read_notes, as durable as its cursor. Without it the host keeps the notes
  * beside its cursor. Only for connectors with FANOUT_CAP_TARGET_CURSOR. */
 #define FANOUT_CAP_NOTES 0x10u
@@ -243,7 +260,8 @@ typedef struct fanout_connector {
     /* Takes changes in; durable only after flush. Batches of one transaction may be many. */
     fanout_outcome (*write)(void* self, const fanout_batch* batch, fanout_error* error);
     /* Makes everything written durable together with the cursor, atomically where the target
-     * can. Called only when no transaction is half written. */
+     * can. Called only when no transaction is half written. With FANOUT_CAP_FLUSH_AHEAD it may
+     * return as soon as that has begun. */
     fanout_outcome (*flush)(void* self, const fanout_cursor* cursor, fanout_error* error);
     /* Drops what was written and not flushed, and the connection. Never fails. */
     void (*close)(void* self);
@@ -263,6 +281,11 @@ typedef struct fanout_connector {
      * missing and may be made. `must_be_empty`: FANOUT_FATAL if it has rows. May be NULL. */
     fanout_outcome (*prepare_table)(void* self, const fanout_table* table, int must_be_empty,
                                     fanout_error* error);
+
+    /* With FANOUT_CAP_FLUSH_AHEAD, else NULL. Waits for what `until` (fanout_settle) says and tells
+     * how far the target is. The trouble of an earlier write or flush may come out here, or in any
+     * later call. */
+    fanout_outcome (*settle)(void* self, int until, fanout_progress* progress, fanout_error* error);
 } fanout_connector;
 
 typedef const fanout_connector* (*fanout_connector_entry_fn)(void);

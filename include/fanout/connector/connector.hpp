@@ -59,6 +59,10 @@ class Connector {
     virtual void put_note(const std::string& name, const std::optional<std::string>& text);
     virtual Notes read_notes() { return {}; }
     virtual void prepare_table(const fanout_table&, bool /*must_be_empty*/) {}
+    /// With FANOUT_CAP_FLUSH_AHEAD only.
+    virtual fanout_progress settle(fanout_settle) {
+        throw ConnectorError(FANOUT_FATAL, "settle() without FANOUT_CAP_FLUSH_AHEAD");
+    }
 };
 
 inline void Connector::put_note(const std::string&, const std::optional<std::string>&) {
@@ -141,6 +145,12 @@ fanout_connector make_entry(fanout_connector entry) {
                              fanout_error* error) {
         return guarded(error, [&] {
             static_cast<Connector*>(self)->prepare_table(*table, must_be_empty != 0);
+        });
+    };
+    if ((entry.capabilities & FANOUT_CAP_FLUSH_AHEAD) == 0) return entry;
+    entry.settle = [](void* self, int until, fanout_progress* progress, fanout_error* error) {
+        return guarded(error, [&] {
+            *progress = static_cast<Connector*>(self)->settle(static_cast<fanout_settle>(until));
         });
     };
     return entry;

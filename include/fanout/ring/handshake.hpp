@@ -21,7 +21,7 @@ inline constexpr std::size_t kTokenBytes = 32;
 inline constexpr std::size_t kHandshakeTextBytes = 512;
 
 /// Protocol version of the handshake, ring and wire format together.
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 
 struct Hello {
     std::uint32_t magic;

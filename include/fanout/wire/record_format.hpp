@@ -18,7 +18,9 @@ namespace fanout::wire {
 
 static_assert(std::endian::native == std::endian::little, "the wire format is little-endian");
 
-inline constexpr std::uint16_t kWireVersion = 1;
+inline constexpr std::uint16_t kWireVersion = 2;
+/// The oldest version whose records mean the same to a reader of this one.
+inline constexpr std::uint16_t kWireVersionOldest = 1;
 
 enum class Kind : std::uint8_t {
     begin = 1,
@@ -42,8 +44,10 @@ enum class Kind : std::uint8_t {
     rollback_prepared = 19,
     backfill_row = 20,
     continuation = 21,  // a piece of a record too large for the ring
+    filtered = 22,      // rows of the transaction that predicates left out
+    unjudged = 23,      // a row on which a predicate could not be evaluated
 };
-inline constexpr std::uint8_t kKindMax = 21;
+inline constexpr std::uint8_t kKindMax = 23;
 
 /// Header flags.
 inline constexpr std::uint8_t kFlagReportRequested = 0x01;  // keepalive: somebody waits for it
@@ -51,6 +55,8 @@ inline constexpr std::uint8_t kFlagLastPiece = 0x02;        // continuation: the
 inline constexpr std::uint8_t kFlagTransactional = 0x04;    // message
 inline constexpr std::uint8_t kFlagCascade = 0x08;          // truncate
 inline constexpr std::uint8_t kFlagRestartIdentity = 0x10;  // truncate
+inline constexpr std::uint8_t kFlagAlso = 0x20;     // relation: those of the table before it stay
+inline constexpr std::uint8_t kFlagReasons = 0x40;  // relation: texts say why the denied are denied
 
 inline constexpr std::size_t kAlignment = 8;
 
@@ -98,7 +104,8 @@ static_assert(sizeof(KeepaliveBody) == 8);
 enum class Identity : std::uint8_t { by_default = 'd', full = 'f', index = 'i', nothing = 'n' };
 
 /// Body of relation, followed by: text schema, text name, ColumnBody + text name + text
-/// type name for each column, then wanted_count and denied_count subscription ids (u32 each).
+/// type name for each column, then wanted_count and denied_count subscription ids (u32 each), then,
+/// with kFlagReasons, a text for each denied one, empty if its owner may not read the table.
 /// `text` is a u16 length and that many bytes in the database's encoding.
 struct RelationBody {
     std::uint32_t relation;  // OID
@@ -140,6 +147,28 @@ struct RowBody {
     std::uint8_t reserved[7];
 };
 static_assert(sizeof(RowBody) == 16);
+
+/// Body of filtered, followed by `count` times FilteredCount. Stands before the commit.
+struct FilteredBody {
+    std::uint32_t count;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(FilteredBody) == 8);
+
+/// A version may be counted more than once.
+struct FilteredCount {
+    std::uint32_t relation;
+    std::uint32_t version;
+    std::uint64_t rows;
+};
+static_assert(sizeof(FilteredCount) == 16);
+
+/// Body of unjudged, followed by: text error, text key. For the subscriptions of that version.
+struct UnjudgedBody {
+    std::uint32_t relation;
+    std::uint32_t version;
+};
+static_assert(sizeof(UnjudgedBody) == 8);
 
 /// Body of truncate, followed by relation_count OIDs (u32 each).
 struct TruncateBody {

@@ -56,7 +56,7 @@ TEST(HandshakeTest, RefusesEveryOtherPacketByName) {
     refuse("3 descriptors", size, 3, same);
     refuse("5 descriptors", size, 5, same);
     refuse("something else", size, 4, [](auto& packet) { packet.magic ^= 1; });
-    refuse("another version", size, 4, [](auto& packet) { packet.version = 2; });
+    refuse("another version", size, 4, [](auto& packet) { packet.version = 99; });
     refuse("capacity", size, 4, [](auto& packet) { packet.capacity = 3 << 20; });
     refuse("capacity", size, 4, [](auto& packet) { packet.capacity = 1ULL << 40; });
     refuse("the token is wrong", size, 0, [](auto& packet) {

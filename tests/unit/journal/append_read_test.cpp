@@ -111,6 +111,25 @@ TEST_F(AppendReadTest, ALaneLearnsTheShapeInForceWhereItBegins) {
     }
 }
 
+TEST_F(AppendReadTest, ALaneLearnsEveryShapeOfATableThatHasSeveral) {
+    open_and_attach();
+    SampleStream stream;
+    stream.begin(0x1000);
+    stream.relation(300, 1);
+    stream.relation(300, 2, "replaced", wire::kFlagAlso);
+    stream.relation(300, 3);
+    stream.relation(300, 4, "also", wire::kFlagAlso);
+    stream.insert(300, "x", 4);
+    stream.commit();
+    ASSERT_TRUE(append(stream).is_ok());
+    append_transactions(600, 20, 0x2000);
+    ASSERT_GT(segments().size(), 3u);
+    std::vector<std::uint32_t> versions;
+    for (const auto& [table, version] : read(0x2000 + 590 * 0x100).relations)
+        if (table == 300) versions.push_back(version);
+    EXPECT_EQ(versions, (std::vector<std::uint32_t>{3, 4}));
+}
+
 TEST_F(AppendReadTest, PutsPiecesTogetherAlsoAcrossSegments) {
     open_and_attach();
     std::string huge(900'000, 'h');

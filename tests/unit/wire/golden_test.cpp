@@ -35,5 +35,21 @@ TEST(GoldenTest, EveryKindHasTheBytesItAlwaysHad) {
     }
 }
 
+/// A journal of an older version is read as it is.
+TEST(GoldenTest, WhatOlderVersionsWroteHasTheSameBytesStill) {
+    int compared = 0;
+    for (const auto& [name, bytes] : sample_records()) {
+        std::ifstream in(std::string(GOLDEN_DIR) + "/v" + std::to_string(wire::kWireVersionOldest) +
+                             "_" + name + ".bin",
+                         std::ios::binary);
+        if (!in) continue;
+        const std::vector<std::uint8_t> frozen{std::istreambuf_iterator<char>(in),
+                                               std::istreambuf_iterator<char>()};
+        EXPECT_EQ(frozen, bytes) << name;
+        ++compared;
+    }
+    EXPECT_EQ(compared, 11);
+}
+
 }  // namespace
 }  // namespace fanout::testing

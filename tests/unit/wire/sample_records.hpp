@@ -31,9 +31,9 @@ inline void sample_key(wire::RecordWriter& out) {
         out.put_tag(wire::Tag::absent);
 }
 
-inline void sample_relation(wire::RecordWriter& out) {
+inline void sample_relation(wire::RecordWriter& out, std::uint32_t version = 2) {
     using wire::ValueClass;
-    out.put(wire::RelationBody{16400, 2, 'd', 'r', 2, 2, 1});
+    out.put(wire::RelationBody{16400, version, 'd', 'r', 2, 2, 1});
     out.put_text("public");
     out.put_text("My Orders");
     const auto column = [&](Oid32 type, ValueClass value_class, std::uint8_t flags,
@@ -67,7 +67,22 @@ inline std::vector<NamedRecord> sample_records() {
         out.put(wire::CommitBody{0x16B374D878, 700'000'000'123'456, 6});
     });
     add("abort", Kind::abort, 0, kLsn, 0, [](auto&) {});
-    add("relation", Kind::relation, 0, kLsn, 0, sample_relation);
+    add("relation", Kind::relation, 0, kLsn, 0, [](auto& out) { sample_relation(out); });
+    add("relation_also", Kind::relation, wire::kFlagAlso | wire::kFlagReasons, kLsn, 0,
+        [](auto& out) {
+            sample_relation(out, 3);
+            out.put_text("column \"tenant\" does not exist");
+        });
+    add("filtered", Kind::filtered, 0, kLsn, 0, [](auto& out) {
+        out.put(wire::FilteredBody{2, 0});
+        out.put(wire::FilteredCount{16400, 2, 5});
+        out.put(wire::FilteredCount{16400, 3, 1});
+    });
+    add("unjudged", Kind::unjudged, 0, kLsn, 6, [](auto& out) {
+        out.put(wire::UnjudgedBody{16400, 2});
+        out.put_text("division by zero");
+        out.put_text("(id)=(7)");
+    });
     add("insert", Kind::insert, 0, kLsn, 1, [&](RecordWriter& out) {
         sample_row(out, wire::OldImage::none);
         sample_image(out);
