@@ -23,6 +23,8 @@ FOLDER_UNITS_MAX = 12
 WAIVERS = {
     "include/fanout/connector/abi.h":
         "one idea, and a third of it is prose: an ABI in two files can be half updated",
+    "sidecar/lane":
+        "delivery_copies.cpp is the third part of the class Delivery, not a thirteenth unit",
 }
 
 COMMENT_OR_LITERAL = re.compile(
