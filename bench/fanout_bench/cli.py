@@ -9,6 +9,7 @@ MEASURES = {
     "decode": "server CPU per row, by output plugin",
     "pipeline": "server and consumer CPU per row, against walsender + pgoutput",
     "apply": "catch-up into PostgreSQL, against native logical replication and COPY",
+    "backfill": "copying rows that are there, against COPY and native table sync",
     "latency": "commit to readable at a PostgreSQL target, against native",
     "overhead": "what a consumer costs pgbench on the source",
     "huge": "memory for one transaction of 10 million rows (no runs: once)",
