@@ -239,6 +239,33 @@ class Backfill(Case):
             writer.finish()
         stage.compare()
 
+    def test_rows_and_columns_as_in_the_stream(self):
+        stage = self.stage()
+        self.rows(stage, "t", 6000, "id integer PRIMARY KEY, n integer, note text, own text",
+                  "i, i % 10, 'row ' || i, 'secret'")
+        stage.shop.run("ALTER TABLE t REPLICA IDENTITY FULL")
+        chance = random.Random(seed())
+
+        def step(cursor):
+            key = chance.randrange(6500)
+            cursor.execute("UPDATE t SET n = (n + 1) %% 10 WHERE id = %s", (key,))
+            if key % 9 == 0:
+                cursor.execute("DELETE FROM t WHERE id = %s", (key,))
+            if key % 9 == 1:
+                cursor.execute("INSERT INTO t VALUES (%s, 7, 'new', 'secret') "
+                               "ON CONFLICT DO NOTHING", (key,))
+        writer = Writer(stage.shop, step)
+        writer.start()
+        stage.subscribe("postgres", [json.dumps({"table": "public.t", "where": "n >= 5",
+                                                 "columns": ["id", "n", "note"]})], **SMALL)
+        self.finished(stage, "postgres")
+        writer.finish()
+        stage.wait_for("postgres")
+        self.assertEqual(stage.copy.run("SELECT id, n, note FROM t ORDER BY id"),
+                         stage.shop.run("SELECT id, n, note FROM t WHERE n >= 5 ORDER BY id"))
+        self.assertEqual(stage.copy.run("SELECT count(*) FROM pg_attribute WHERE attname = 'own' "
+                                        "AND attrelid = 't'::regclass")[0][0], 0)
+
     def test_what_is_there_already_is_refused(self):
         stage = self.stage()
         self.rows(stage, "t", 10)
