@@ -12,7 +12,7 @@ char* socket_directory = nullptr;
 char* socket_group = nullptr;
 char* allowed_users = nullptr;
 int attach_timeout_seconds = 5;
-int decoding_work_mem_kilobytes = 256 * 1024;
+int decoding_work_mem_kilobytes = 160 * 1024;
 
 namespace {
 
@@ -47,7 +47,7 @@ void define() {
     DefineCustomIntVariable("fanout.decoding_work_mem",
                             "Memory of a decoding worker for transactions that are not complete.",
                             "Larger transactions are spilled to disk (pg_replslot).",
-                            &decoding_work_mem_kilobytes, 256 * 1024, 64, MAX_KILOBYTES, PGC_SIGHUP,
+                            &decoding_work_mem_kilobytes, 160 * 1024, 64, MAX_KILOBYTES, PGC_SIGHUP,
                             GUC_UNIT_KB, nullptr, nullptr, nullptr);
     fault::define_setting();
 }

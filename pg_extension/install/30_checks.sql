@@ -73,7 +73,7 @@ AS $body$
         WHERE NOT fanout._is_reference(m[1]))
 $body$;
 COMMENT ON FUNCTION fanout._has_bad_reference(text) IS
-    'Internal: whether a value holds ${…} that is not a reference';
+    'Internal: whether a value holds ${...} that is not a reference';
 
 -- Password given in clear in a connection string, in libpq's two spellings or a URL of any kind.
 CREATE FUNCTION fanout._has_inline_password(value text) RETURNS boolean

@@ -54,14 +54,18 @@ class RingProducer {
         ring_data_bell(link_);
     }
 
-    /// Called once per change: interrupts, and now and then the connection.
+    /// Called once per change and record, wanted or not: a bell that is due, and now and then the
+    /// connection.
     void tick() {
-        if (unlikely(++ticks_ % kTicksPerCheck == 0)) check_link(link_);
+        if (likely(++ticks_ % kTicksPerRing != 0)) return;
+        ring_if_due();
+        if (unlikely(ticks_ % kTicksPerCheck == 0)) check_link(link_);
     }
 
     uint32 epoch() const { return epoch_; }
 
   private:
+    static constexpr uint32 kTicksPerRing = 256;
     static constexpr uint32 kTicksPerCheck = 8192;
 
     void wait_for_room(uint64 size);
