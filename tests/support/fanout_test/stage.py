@@ -69,11 +69,13 @@ class Stage:
                 "file": {"path": self.file_path, "format": "json"}}[kind]
 
     def subscribe(self, kind, patterns=None, name=None, target_options=None, **options):
-        """A target and a subscription on it; tables are created at SQL targets unless told."""
+        """A target and a subscription on it; tables are created at SQL targets unless told, and rows
+        that are there are copied only if told: a copy turns a test's first inserts into reads."""
         name = name or kind
         patterns = patterns or ["public.*", '"Back Office".*' if self.has_shop() else "public.*"]
         if kind != "file":
             options.setdefault("create_tables", True)
+        options.setdefault("backfill", False)
         self.shop.run("SELECT fanout.create_target(%s, %s, %s)",
                       (name, kind, json.dumps(target_options or self.options_of(kind))))
         self.shop.run("SELECT fanout.create_subscription(%s, %s, %s, %s)",
