@@ -175,7 +175,6 @@ void after_record() {
 
 /// Caught up: tell so (not too often), take the acknowledgement, and say how long to sleep.
 long idle_work(void*) {
-    worker.ring->ring_if_due();
     if (ConfigReloadPending) {
         ConfigReloadPending = false;
         ProcessConfigFile(PGC_SIGHUP);
@@ -187,7 +186,6 @@ long idle_work(void*) {
             TimestampDifferenceMilliseconds(worker.keepalive_at, GetCurrentTimestamp());
         if (passed >= kKeepaliveIntervalMs) {
             send_keepalive();
-            worker.ring->ring_if_due();
         } else {
             sleep_ms = kKeepaliveIntervalMs - passed;
         }

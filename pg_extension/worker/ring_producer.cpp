@@ -8,7 +8,6 @@ namespace fanout::worker {
 void RingProducer::wait_for_room(uint64 size) {
     using Room = ring::RingWriter::Room;
     publish();
-    ring_if_due();
     FANOUT_FAULT_HERE("worker.ring_full");
     for (;;) {
         Room room = writer_.room(size);

@@ -2,7 +2,7 @@
 //
 // claim() sleeps on the link while the ring is full: back-pressure ends in WAL that the slot holds,
 // never in a user's transaction. Records become visible with each commit and every 32 KiB between;
-// the consumer's bell rings only if the consumer sleeps, and at the latest before the worker does.
+// the consumer's bell rings only if the consumer sleeps.
 #pragma once
 
 #include "pg_extension/pg.hpp"
@@ -37,35 +37,20 @@ class RingProducer {
         if (writer_.unpublished() >= kPublishBytes) publish();
     }
 
-    /// Makes what is committed visible. A sleeping consumer is not woken for each of many small
-    /// transactions, a fifth of what they cost: only for a good stretch of bytes, or by
-    /// ring_if_due() when the worker has nothing more to do.
     void publish() {
-        bell_due_ |= writer_.publish();
+        const bool asleep = writer_.publish();
         FANOUT_FAULT_HERE("worker.published_silently");
-        if (writer_.head() - rung_at_ >= kPublishBytes) ring_if_due();
+        if (asleep) ring_data_bell(link_);
     }
 
-    /// Before anything that may sleep.
-    void ring_if_due() {
-        if (!bell_due_) return;
-        bell_due_ = false;
-        rung_at_ = writer_.head();
-        ring_data_bell(link_);
-    }
-
-    /// Called once per change and record, wanted or not: a bell that is due, and now and then the
-    /// connection.
+    /// Called once per change: interrupts, and now and then the connection.
     void tick() {
-        if (likely(++ticks_ % kTicksPerRing != 0)) return;
-        ring_if_due();
-        if (unlikely(ticks_ % kTicksPerCheck == 0)) check_link(link_);
+        if (unlikely(++ticks_ % kTicksPerCheck == 0)) check_link(link_);
     }
 
     uint32 epoch() const { return epoch_; }
 
   private:
-    static constexpr uint32 kTicksPerRing = 256;
     static constexpr uint32 kTicksPerCheck = 8192;
 
     void wait_for_room(uint64 size);
@@ -74,8 +59,6 @@ class RingProducer {
     ConsumerLink* link_;
     uint32 epoch_;
     uint32 ticks_ = 0;
-    bool bell_due_ = false;  // the consumer slept when something was published
-    uint64 rung_at_ = 0;     // the head at the last ring
 };
 
 }  // namespace fanout::worker
