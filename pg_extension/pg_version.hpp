@@ -114,6 +114,40 @@ inline XLogRecPtr emit_flushed_message(const char* prefix, const char* text, Siz
     return lsn;
 }
 
+/// Bytes of `text` that were taken, 0 if its first character has no UTF-8 form. A character that
+/// `size` cuts is left for the next piece. `out` has room for MAX_CONVERSION_GROWTH times as much,
+/// and is terminated.
+inline Size convert_to_utf8(Oid function, const char* text, Size size, char* out) {
+    auto* from = reinterpret_cast<unsigned char*>(const_cast<char*>(text));
+    auto* to = reinterpret_cast<unsigned char*>(out);
+    const int length = static_cast<int>(size);
+#if PG_VERSION_NUM >= 140000
+    const int room = length * MAX_CONVERSION_GROWTH + MAX_CONVERSION_GROWTH + 1;
+    const int taken = pg_do_encoding_conversion_buf(function, GetDatabaseEncoding(), PG_UTF8, from,
+                                                    length, to, room, true);
+    return static_cast<Size>(taken);
+#else
+    const int whole = pg_mbcliplen(text, length, length);
+    volatile int taken = 0;
+    MemoryContext caller = CurrentMemoryContext;
+    PG_TRY();
+    {
+        (void)OidFunctionCall5(function, Int32GetDatum(GetDatabaseEncoding()),
+                               Int32GetDatum(PG_UTF8), CStringGetDatum(from), CStringGetDatum(to),
+                               Int32GetDatum(whole));
+        taken = whole;
+    }
+    PG_CATCH();
+    {
+        // A conversion holds nothing that outlives its call.
+        MemoryContextSwitchTo(caller);
+        FlushErrorState();
+    }
+    PG_END_TRY();
+    return static_cast<Size>(taken);
+#endif
+}
+
 /// Calls `walker` on the children of `node`.
 inline bool walk_children(Node* node, bool (*walker)(Node*, void*), void* state) {
 #if PG_VERSION_NUM >= 160000

@@ -22,7 +22,7 @@ enum class JsonForm : std::uint8_t {
 
 inline constexpr std::string_view kNoNumber = "NaN and infinities are no JSON numbers";
 inline constexpr std::string_view kMayNotBeUtf8 =
-    "bytes that are not UTF-8 (a SQL_ASCII source) are no JSON string";
+    "bytes that are not UTF-8 (see below) are no JSON string";
 
 inline constexpr std::string_view kXmlAsStored =
     "as it is stored, XML declaration included; the text is UTF-8 whatever that says";

@@ -1,5 +1,8 @@
 #include "_kit/unrepresentable.hpp"
 
+#include <cstring>
+#include <span>
+
 #include "fanout/connector/connector.hpp"
 
 namespace fanout::kit {
@@ -26,11 +29,14 @@ bool becomes_null(Unrepresentable policy, const fanout_column& column, std::stri
 
 void append_bytes_as_hex(std::string& out, const fanout_value& value) {
     constexpr char kDigits[] = "0123456789abcdef";
-    out.reserve(out.size() + 2 + 2 * static_cast<std::size_t>(value.size));
+    std::span<const std::uint8_t> bytes(value.data, value.size);
+    if (bytes.size() >= 2 && std::memcmp(bytes.data(), FANOUT_NO_UTF8, 2) == 0)
+        bytes = bytes.subspan(2);
+    out.reserve(out.size() + 2 + 2 * bytes.size());
     out += "\\x";
-    for (std::uint32_t i = 0; i < value.size; ++i) {
-        out += kDigits[value.data[i] >> 4];
-        out += kDigits[value.data[i] & 15];
+    for (const std::uint8_t byte : bytes) {
+        out += kDigits[byte >> 4];
+        out += kDigits[byte & 15];
     }
 }
 

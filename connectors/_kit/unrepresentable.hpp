@@ -33,7 +33,8 @@ Unrepresentable read_unrepresentable(const std::string& option);
 /// the column and `what` it holds, where the policy says error.
 bool becomes_null(Unrepresentable policy, const fanout_column& column, std::string_view what);
 
-/// "\x" and two digits a byte, as bytea shows itself.
+/// "\x" and two digits a byte, as bytea shows itself; of a text without a form in UTF-8 the bytes
+/// that the source stores.
 void append_bytes_as_hex(std::string& out, const fanout_value& value);
 
 }  // namespace fanout::kit

@@ -11,7 +11,7 @@ enum class Storage : std::uint8_t { boolean, int2, int4, int8, oid, float4, floa
 inline constexpr std::string_view kRealNote =
     "NaN is no REAL; the negative zero loses its sign (SQLite stores it as 0)";
 inline constexpr std::string_view kTextNote =
-    "bytes that are not UTF-8 (a SQL_ASCII source) are no text; more than 1,000,000,000 bytes are "
+    "bytes that are not UTF-8 (see below) are no text; more than 1,000,000,000 bytes are "
     "rejected";
 
 inline constexpr std::string_view kXmlNote =

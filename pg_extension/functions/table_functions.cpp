@@ -2,6 +2,7 @@
 #include "pg_extension/pg_version.hpp"
 //
 #include "pg_extension/tables/projection.hpp"
+#include "pg_extension/tables/utf8_text.hpp"
 
 using namespace fanout::plugin;
 
@@ -80,4 +81,13 @@ FANOUT_SQL_FUNCTION(fanout_check_predicate) {
     text* shown = cstring_to_text(predicate_text(relation, checked));
     table_close(relation, AccessShareLock);
     PG_RETURN_TEXT_P(shown);
+}
+
+FANOUT_SQL_FUNCTION(fanout_utf8) {
+    const struct varlena* stored = PG_GETARG_VARLENA_PP(0);
+    const Utf8Text shown = to_utf8(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
+    auto* bytes = static_cast<bytea*>(palloc(VARHDRSZ + shown.size));
+    SET_VARSIZE(bytes, VARHDRSZ + shown.size);
+    memcpy(VARDATA(bytes), shown.data, shown.size);
+    PG_RETURN_BYTEA_P(bytes);
 }

@@ -19,6 +19,11 @@ LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'fanout_check_predicate';
 COMMENT ON FUNCTION fanout._check_predicate(oid, text) IS
     'Internal: a predicate on a table, checked and as the server writes it';
 
+CREATE FUNCTION fanout._utf8(value text) RETURNS bytea
+LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_utf8';
+COMMENT ON FUNCTION fanout._utf8(text) IS
+    'For fanoutd: a text as the stream carries it, in UTF-8 whatever the encoding of the database';
+
 -- The same without an error, for views.
 CREATE FUNCTION fanout._filter_of(entry text, table_oid oid, OUT columns text[],
     OUT predicate text, OUT problem text, OUT remedy text) RETURNS record

@@ -11,6 +11,7 @@
 #include "pg_extension/plugin/ring_face.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 #include "pg_extension/tables/subscription_config.hpp"
+#include "pg_extension/tables/utf8_text.hpp"
 
 namespace fanout::plugin {
 
@@ -113,8 +114,8 @@ void take_config_change(PluginState* state, ReorderBufferTXN* txn, Relation rela
         return;
     }
     forget_verdicts(state->relations);
-    ring_message(&state->ring, txn, txn->final_lsn, kConfigPrefix, message.data,
-                 static_cast<Size>(message.len));
+    const char* content = name_to_utf8(message.data);
+    ring_message(&state->ring, txn, txn->final_lsn, kConfigPrefix, content, strlen(content));
 }
 
 void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation relation,
@@ -175,7 +176,7 @@ void on_message(LogicalDecodingContext* context, ReorderBufferTXN* txn, XLogRecP
     ReorderBufferTXN* inside = transactional ? txn : nullptr;
     MemoryContext caller = MemoryContextSwitchTo(state->per_change);
     if (shows_ring(state)) {
-        ring_message(&state->ring, inside, lsn, prefix, content, size);
+        ring_message(&state->ring, inside, lsn, name_to_utf8(prefix), content, size);
     } else {
         json_message(&state->json, inside, lsn, prefix, content, size);
     }

@@ -6,6 +6,7 @@
 #include "pg_extension/plugin/ring_record.hpp"
 #include "pg_extension/plugin/row_choice.hpp"
 #include "pg_extension/plugin/tuple_encoder.hpp"
+#include "pg_extension/tables/utf8_text.hpp"
 
 namespace fanout::plugin {
 
@@ -89,15 +90,18 @@ void put_filtered(RingFace* face, const ReorderBufferTXN* txn) {
     face->filtered_count = 0;
 }
 
+const char* cut_text(const char* text) {
+    const int size = pg_mbcliplen(text, static_cast<int>(strlen(text)), kUnjudgedTextBytesMax);
+    return name_to_utf8(pnstrdup(text, static_cast<Size>(size)));
+}
+
 /// A row of which nobody can say whether it is wanted: its subscriptions have to know which.
 void put_unjudged(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
                   const Projection* projection, const RowChoice& choice) {
-    const char* error = projection->predicate->error;
-    const char* key = describe_key(projection, choice);
-    const auto error_size = static_cast<uint32>(
-        pg_mbcliplen(error, static_cast<int>(strlen(error)), kUnjudgedTextBytesMax));
-    const auto key_size = static_cast<uint32>(
-        pg_mbcliplen(key, static_cast<int>(strlen(key)), kUnjudgedTextBytesMax));
+    const char* error = cut_text(projection->predicate->error);
+    const char* key = cut_text(describe_key(projection, choice));
+    const Size error_size = strlen(error);
+    const Size key_size = strlen(key);
     const wire::UnjudgedBody body{entry->oid, projection->version};
     put_record(face->output->ring, {wire::Kind::unjudged, 0, txn->final_lsn, ++face->index},
                sizeof body + 2 * sizeof(uint16) + error_size + key_size, [&](auto& out) {

@@ -2,6 +2,8 @@
 #include "pg_extension/pg.hpp"
 //
 #include "pg_extension/plugin/tuple_encoder.hpp"
+//
+#include "pg_extension/tables/utf8_text.hpp"
 
 namespace fanout::plugin {
 
@@ -15,6 +17,17 @@ void find_varlena(Datum datum, FoundValue* value) {
     }
     value->data = VARDATA_ANY(stored);
     value->size = static_cast<uint32>(VARSIZE_ANY_EXHDR(stored));
+}
+
+void find_text(const char* text, FoundValue* value) {
+    value->data = text;
+    value->size = static_cast<uint32>(strlen(text));
+}
+
+void convert(FoundValue* value) {
+    const Utf8Text text = to_utf8(static_cast<const char*>(value->data), value->size);
+    value->data = text.data;
+    value->size = static_cast<uint32>(text.size);
 }
 
 /// Fills in where the bytes of a present value are.
@@ -31,18 +44,21 @@ void find_bytes(ColumnPlan* column, Datum datum, FoundValue* value) {
             value->size = column->value.width;
             return;
         case Access::varlena:
-            find_varlena(datum, value);
-            return;
+            return find_varlena(datum, value);
         case Access::name:
-            value->data = NameStr(*DatumGetName(datum));
-            value->size = static_cast<uint32>(strlen(NameStr(*DatumGetName(datum))));
-            return;
+            return find_text(NameStr(*DatumGetName(datum)), value);
         case Access::output:
-            break;
+            return find_text(OutputFunctionCall(&column->output, datum), value);
+        case Access::varlena_to_utf8:
+            find_varlena(datum, value);
+            return convert(value);
+        case Access::name_to_utf8:
+            find_text(NameStr(*DatumGetName(datum)), value);
+            return convert(value);
+        case Access::output_to_utf8:
+            find_text(OutputFunctionCall(&column->output, datum), value);
+            return convert(value);
     }
-    const char* shown = OutputFunctionCall(&column->output, datum);
-    value->data = shown;
-    value->size = static_cast<uint32>(strlen(shown));
 }
 
 }  // namespace

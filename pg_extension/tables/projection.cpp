@@ -4,6 +4,7 @@
 #include "pg_extension/tables/projection.hpp"
 //
 #include "pg_extension/tables/buffer_writer.hpp"
+#include "pg_extension/tables/utf8_text.hpp"
 
 namespace fanout::plugin {
 
@@ -106,8 +107,8 @@ void put_column(BufferWriter* out, const ColumnPlan& column, Form_pg_attribute a
     out->put(wire::ColumnBody{type, typmod, attribute->attnum,
                               static_cast<uint8>(column.value.value_class), column.flags,
                               column.value.width, 0});
-    out->put_text(column.name);
-    out->put_text(format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN));
+    out->put_text(name_to_utf8(column.name));
+    out->put_text(name_to_utf8(format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN)));
 }
 
 void build_body(Projection* projection, Relation relation, const char* schema, const char* name,
@@ -119,8 +120,8 @@ void build_body(Projection* projection, Relation relation, const char* schema, c
         RelationGetRelid(relation), 0, static_cast<uint8>(projection->identity),
         static_cast<uint8>(relation->rd_rel->relkind),
         static_cast<uint16>(projection->column_count), group.wanted_count, group.denied_count});
-    out.put_text(schema);
-    out.put_text(name);
+    out.put_text(name_to_utf8(schema));
+    out.put_text(name_to_utf8(name));
     for (int i = 0; i < projection->column_count; ++i) {
         const ColumnPlan& column = projection->columns[i];
         put_column(&out, column, TupleDescAttr(RelationGetDescr(relation), column.attribute));
@@ -130,7 +131,7 @@ void build_body(Projection* projection, Relation relation, const char* schema, c
     for (int i = 0; i < group.denied_count; ++i)
         out.put(group.denied[i]);
     for (int i = 0; group.refused && i < group.denied_count; ++i)
-        out.put_text(group.reasons[i]);
+        out.put_text(name_to_utf8(group.reasons[i]));
     projection->body = body.data;
     projection->body_size = static_cast<Size>(body.len);
 }

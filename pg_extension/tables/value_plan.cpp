@@ -4,6 +4,8 @@
 #include "pg_extension/pg_version.hpp"
 //
 #include "pg_extension/tables/value_plan.hpp"
+//
+#include "pg_extension/tables/utf8_text.hpp"
 
 namespace fanout::plugin {
 
@@ -53,9 +55,7 @@ constexpr PayloadType kPayloadTypes[] = {
     {XMLOID, JsonForm::string},  {BYTEAOID, JsonForm::base64},   {JSONOID, JsonForm::embedded},
 };
 
-}  // namespace
-
-ValuePlan plan_value(Oid type) {
+ValuePlan plan_as_stored(Oid type) {
     const Oid base = getBaseType(type);
     for (const FixedType& fixed : kFixedTypes) {
         if (fixed.type != base) continue;
@@ -73,6 +73,18 @@ ValuePlan plan_value(Oid type) {
     }
     const JsonForm json = base == JSONBOID ? JsonForm::embedded : JsonForm::string;
     return {ValueClass::text, Access::output, json, get_typlen(base) == -1, 0};
+}
+
+}  // namespace
+
+ValuePlan plan_value(Oid type) {
+    ValuePlan plan = plan_as_stored(type);
+    if (!database_needs_conversion()) return plan;
+    if (plan.access == Access::output) plan.access = Access::output_to_utf8;
+    if (plan.access == Access::name) plan.access = Access::name_to_utf8;
+    const bool is_text = plan.value_class == ValueClass::bytes && plan.json != JsonForm::base64;
+    if (plan.access == Access::varlena && is_text) plan.access = Access::varlena_to_utf8;
+    return plan;
 }
 
 }  // namespace fanout::plugin

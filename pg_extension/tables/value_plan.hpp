@@ -15,6 +15,10 @@ enum class Access : uint8 {
     varlena,       // the payload of a varlena
     name,          // a NameData, up to its terminator
     output,        // the text of the type's output function
+    // The same, of a database whose text is not UTF-8: converted.
+    varlena_to_utf8,
+    name_to_utf8,
+    output_to_utf8,
 };
 
 /// How the JSON face shows a value.

@@ -32,7 +32,8 @@ SELECT set_config(s.name, s.value, false) FROM (VALUES
     ('standard_conforming_strings', 'on'), ('row_security', 'off'), ('lock_timeout', '3s'),
     ('enable_seqscan', 'off'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
     ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
-    ('client_encoding', current_setting('server_encoding'))) AS s (name, value))";
+    ('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'
+        ELSE 'UTF8' END)) AS s (name, value))";
 
 constexpr const char* kUnsettled =
     "waiting for transactions that are committed but not yet visible (synchronous standby?)";

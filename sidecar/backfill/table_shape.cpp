@@ -19,7 +19,7 @@ constexpr FixedType kFixed[] = {
     {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
 };
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
-constexpr std::uint32_t kNumeric = 1700, kXml = 142;
+constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042;
 
 // A row per column; the table's own facts stand in each.
 constexpr const char* kColumns = R"(
@@ -63,7 +63,8 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuple
             AND coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c'
         FROM pg_database d WHERE d.datname = current_database()),
     EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
-        AND x.casttarget = 'text'::regtype AND x.castmethod = 'f')
+        AND x.casttarget = 'text'::regtype AND x.castmethod = 'f'),
+    current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII')
 FROM t JOIN base a ON true ORDER BY a.attnum)";
 
 enum Field : std::size_t {
@@ -90,6 +91,7 @@ enum Field : std::size_t {
     kPrimaryPlace,
     kCLike,
     kTextCast,
+    kConverts,
 };
 
 std::string text(const source::Row& row, Field field) {
@@ -118,13 +120,27 @@ void classify(fanout_column& column) {
     }
 }
 
-/// What the server has to send so that the value is the stream's.
-std::string expression(const fanout_column& column, const std::string& quoted, bool text_cast) {
-    if (column.type_oid == kXml) return quoted + "::text";
-    if (column.value_class != FANOUT_TEXT_FORM) return quoted;
+/// The text of the value, by its output function where that is how the stream has it.
+std::string text_expression(const fanout_column& column, const std::string& quoted,
+                            bool text_cast) {
+    if (column.value_class != FANOUT_TEXT_FORM && column.type_oid != kXml) return quoted;
     if (!text_cast) return quoted + "::text";
     // The cast is a function of its own (inet's adds a mask); format() calls the output function.
     return "CASE WHEN " + quoted + " IS DISTINCT FROM NULL THEN format('%s', " + quoted + ") END";
+}
+
+/// What the server has to send so that the value is the stream's.
+std::string expression(const fanout_column& column, const std::string& quoted,
+                       const source::Row& row) {
+    const bool text_cast = column.type_oid != kXml && truth(row, kTextCast);
+    const std::string shown = text_expression(column, quoted, text_cast);
+    const bool is_text = column.value_class == FANOUT_TEXT_FORM ||
+                         (column.value_class == FANOUT_BYTES && column.type_oid != kBytea);
+    if (!is_text || !truth(row, kConverts)) return shown;
+    // char(n) loses its blanks on the way to text, unless the output function is asked.
+    const bool blanks = column.type_oid == kBpchar;
+    return "fanout._utf8(" + (blanks ? "textin(bpcharout(" + quoted + "))" : shown + "::text") +
+           ")";
 }
 
 void add_column(TableShape& shape, const source::Row& row) {
@@ -142,7 +158,7 @@ void add_column(TableShape& shape, const source::Row& row) {
     shape.texts.push_back(text(row, kColumn));
     shape.texts.push_back(text(row, kTypeName));
     if (!shape.select_list.empty()) shape.select_list += ", ";
-    shape.select_list += expression(column, text(row, kColumnQuoted), truth(row, kTextCast));
+    shape.select_list += expression(column, text(row, kColumnQuoted), row);
     shape.columns.push_back(column);
 }
 
@@ -157,7 +173,9 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows) {
     shape.keyed = !order.empty();
     KeyShape key;
     for (const auto& [at, i] : order) {
-        const auto kind = key_kind(shape.columns[i].type_oid, truth(rows[i], kCLike));
+        // Where text is converted, its order in the stream is not that of the index.
+        const bool c_like = truth(rows[i], kCLike) && !truth(rows[i], kConverts);
+        const auto kind = key_kind(shape.columns[i].type_oid, c_like);
         if (!kind) return;
         key.kinds.push_back(*kind);
         key.columns.push_back(text(rows[i], kColumn));

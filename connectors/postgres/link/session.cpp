@@ -90,6 +90,7 @@ void Session::connect(const std::string& dsn, const std::string& application_nam
             throw_error(read_connection_error(connection_), "cannot connect to the target");
         wait(state == PGRES_POLLING_WRITING, deadline);
     }
+    check_encoding();
     PQsetErrorVerbosity(connection_, PQERRORS_DEFAULT);
     if (PQsetnonblocking(connection_, 1) != 0) throw_lost("connecting to the target");
     pin_settings();
@@ -114,6 +115,18 @@ void Session::start(const std::string& dsn, const std::string& application_name)
         connection_, [](void*, const char*) {}, nullptr);
     if (PQstatus(connection_) == CONNECTION_BAD)
         throw_error(read_connection_error(connection_), "cannot connect to the target");
+}
+
+/// A dsn may say SQL_ASCII, for a target that stores whatever it gets. Under any other name UTF-8
+/// would be taken for something else, and often without an error.
+void Session::check_encoding() {
+    const char* name = PQparameterStatus(connection_, "client_encoding");
+    const std::string_view encoding = name != nullptr ? name : "";
+    if (encoding == "UTF8" || encoding == "SQL_ASCII") return;
+    throw ConnectorError(FANOUT_FATAL,
+                         "the target's dsn sets client_encoding to " + std::string(encoding) +
+                             ", but text is sent as UTF-8",
+                         "Leave client_encoding out of the dsn: the target converts.");
 }
 
 void Session::pin_settings() {

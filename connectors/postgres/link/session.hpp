@@ -75,6 +75,7 @@ class Session {
 
   private:
     void start(const std::string& dsn, const std::string& application_name);
+    void check_encoding();
     void pin_settings();
     ResultPtr last_result(const std::string& doing);
 

@@ -35,8 +35,9 @@ inline constexpr kit::TypeMapping<Creation> kTypes[] = {
     {4600, Creation::as_text, "text", kit::Fidelity::text, kNoInput},
     {4601, Creation::as_text, "text", kit::Fidelity::text, kNoInput},
     {0, Creation::same_type, "the same", kit::Fidelity::exact,
-     "text that is not UTF-8 (a SQL_ASCII source) is rejected, unless the dsn sets "
-     "client_encoding to what the target stores"},
+     "text that is not UTF-8 (see below) is rejected, unless both databases are in SQL_ASCII and "
+     "the "
+     "dsn sets client_encoding to that"},
 };
 
 constexpr const kit::TypeMapping<Creation>& mapping_of(Oid32 type) {

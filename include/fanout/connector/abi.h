@@ -10,8 +10,9 @@
  * thread may call at any time between create and destroy.
  * Ownership: everything passed in is valid for the duration of the call only, tables included;
  * a connector copies what it keeps. With FANOUT_CAP_FLUSH_AHEAD what `write` was given stays valid
- * until `settle` says that the write is done with. Text is UTF-8 unless the source database says
- * otherwise, and is never terminated: use the size.
+ * until `settle` says that the write is done with. Text is UTF-8, and never terminated: use
+ * the size. Exceptions: of a source in SQL_ASCII it is whatever is stored there; a value that has
+ * no form in UTF-8 begins with the bytes FANOUT_NO_UTF8, then come those that the source stores.
  * Raise FANOUT_CONNECTOR_ABI when a struct or a meaning below changes. */
 #ifndef FANOUT_CONNECTOR_ABI_H
 #define FANOUT_CONNECTOR_ABI_H
@@ -53,6 +54,8 @@ typedef enum fanout_value_state {
     FANOUT_PRESENT = 2,
     FANOUT_ABSENT = 3 /* not part of this image (key images only) */
 } fanout_value_state;
+
+#define FANOUT_NO_UTF8 "\xff\0" /* two bytes that no text has: not UTF-8 what follows */
 
 typedef enum fanout_value_class {
     FANOUT_FIXED = 1,    /* PostgreSQL's stored form, `width` bytes, little-endian, unaligned */
