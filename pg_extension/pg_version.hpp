@@ -114,6 +114,27 @@ inline XLogRecPtr emit_flushed_message(const char* prefix, const char* text, Siz
     return lsn;
 }
 
+/// Of `first` and then `second`.
+inline void sha256(const uint8* first, Size first_size, const uint8* second, Size second_size,
+                   uint8 (&digest)[PG_SHA256_DIGEST_LENGTH]) {
+#if PG_VERSION_NUM >= 140000
+    pg_cryptohash_ctx* context = pg_cryptohash_create(PG_SHA256);
+    if (pg_cryptohash_init(context) < 0 || pg_cryptohash_update(context, first, first_size) < 0 ||
+        pg_cryptohash_update(context, second, second_size) < 0 ||
+        pg_cryptohash_final(context, digest, sizeof digest) < 0) {
+        pg_cryptohash_free(context);
+        elog(ERROR, "could not compute a SHA-256");
+    }
+    pg_cryptohash_free(context);
+#else
+    pg_sha256_ctx context;
+    pg_sha256_init(&context);
+    pg_sha256_update(&context, first, first_size);
+    pg_sha256_update(&context, second, second_size);
+    pg_sha256_final(&context, digest);
+#endif
+}
+
 /// Bytes of `text` that were taken, 0 if its first character has no UTF-8 form. A character that
 /// `size` cuts is left for the next piece. `out` has room for MAX_CONVERSION_GROWTH times as much,
 /// and is terminated.

@@ -1,23 +1,35 @@
 -- Entries of a subscription's list of tables that choose rows and columns.
 
-CREATE FUNCTION fanout._deciding_entry(entries text[], schema_name text, table_name text)
-    RETURNS text
-LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_deciding_entry';
-COMMENT ON FUNCTION fanout._deciding_entry(text[], text, text) IS
-    'Internal: which entry of a subscription''s list decides on a table: a name before a pattern, '
-    'then the first; null if none matches';
+CREATE FUNCTION fanout._carried_as(entries text[], via_root boolean, table_oid oid,
+    OUT carrier oid, OUT entry text) RETURNS record
+LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_carried_as';
+COMMENT ON FUNCTION fanout._carried_as(text[], boolean, oid) IS
+    'Internal: under which table''s name the rows of a table go out, and which entry decides; null '
+    'if none matches the table, or one above it';
+
+CREATE FUNCTION fanout._why_not_as(table_oid oid, above oid) RETURNS text
+LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'fanout_why_not_as';
+COMMENT ON FUNCTION fanout._why_not_as(oid, oid) IS
+    'Internal: why the rows of a partition cannot go out as those of the table above; null if they '
+    'can';
 
 CREATE FUNCTION fanout._entry_for(entry text, table_oid oid, OUT columns text[],
-    OUT predicate text) RETURNS record
+    OUT predicate text, OUT masks jsonb) RETURNS record
 LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'fanout_entry_for';
 COMMENT ON FUNCTION fanout._entry_for(text, oid) IS
-    'Internal: the columns and the predicate, in one spelling, that an entry chooses of a table; '
-    'null for all of them; an error if they cannot be had';
+    'Internal: the columns, the predicate in one spelling, and the masks that an entry chooses for a '
+    'table; null for all columns or rows, or no mask; an error if they cannot be had';
 
 CREATE FUNCTION fanout._check_predicate(tab oid, predicate text) RETURNS text
 LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'fanout_check_predicate';
 COMMENT ON FUNCTION fanout._check_predicate(oid, text) IS
     'Internal: a predicate on a table, checked and as the server writes it';
+
+CREATE FUNCTION fanout._mask(value anyelement, mask text, typmod integer, secret bytea)
+    RETURNS anyelement
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_mask';
+COMMENT ON FUNCTION fanout._mask(anyelement, text, integer, bytea) IS
+    'For fanoutd: what the stream carries in the place of a value that is masked';
 
 CREATE FUNCTION fanout._utf8(value text) RETURNS bytea
 LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_utf8';
@@ -26,13 +38,14 @@ COMMENT ON FUNCTION fanout._utf8(text) IS
 
 -- The same without an error, for views.
 CREATE FUNCTION fanout._filter_of(entry text, table_oid oid, OUT columns text[],
-    OUT predicate text, OUT problem text, OUT remedy text) RETURNS record
+    OUT predicate text, OUT masks jsonb, OUT problem text, OUT remedy text) RETURNS record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     detail text;
 BEGIN
-    SELECT e.columns, e.predicate INTO _filter_of.columns, _filter_of.predicate
+    SELECT e.columns, e.predicate, e.masks
+        INTO _filter_of.columns, _filter_of.predicate, _filter_of.masks
         FROM fanout._entry_for(entry, table_oid) e;
 EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supported
         OR program_limit_exceeded THEN
@@ -42,34 +55,34 @@ EXCEPTION WHEN syntax_error_or_access_rule_violation OR data_exception OR featur
 END
 $body$;
 COMMENT ON FUNCTION fanout._filter_of(text, oid) IS
-    'Internal: the columns and the predicate that an entry chooses of a table, or what is wrong';
+    'Internal: columns, predicate and masks that an entry chooses for a table, or what is wrong';
 
-CREATE FUNCTION fanout._check_entries(tables text[]) RETURNS void
+CREATE FUNCTION fanout._check_entries(tables text[], via_root boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
-    entry text;
+    given text;
     place integer;
     chosen record;
     decides boolean;
 BEGIN
-    FOR entry, place IN SELECT e.entry, e.place
+    FOR given, place IN SELECT e.entry, e.place
         FROM unnest(tables) WITH ORDINALITY AS e (entry, place) WHERE e.entry LIKE '{%'
     LOOP
-        decides := array_position(tables, entry) = place;
+        decides := array_position(tables, given) = place;
         IF decides THEN
             decides := false;
-            FOR chosen IN SELECT t.table_oid FROM fanout._table t
-                WHERE fanout._deciding_entry(tables, t.schema_name, t.table_name) = entry
-                ORDER BY t.schema_name, t.table_name
+            FOR chosen IN SELECT t.table_oid FROM fanout._carried(tables, via_root) c
+                JOIN fanout._table t USING (table_oid)
+                WHERE c.entry = given ORDER BY t.schema_name, t.table_name
             LOOP
                 decides := true;
-                PERFORM fanout._entry_for(entry, chosen.table_oid);
+                PERFORM fanout._entry_for(given, chosen.table_oid);
             END LOOP;
         END IF;
         IF NOT decides THEN
             RAISE EXCEPTION USING ERRCODE = '22023',
-                MESSAGE = format('table entry %s has no effect', entry),
+                MESSAGE = format('table entry %s has no effect', given),
                 DETAIL = 'Other entries name the same tables. One decides: a name before a '
                     'pattern, then the first.',
                 HINT = 'Name each table once.';
@@ -77,7 +90,7 @@ BEGIN
     END LOOP;
 END
 $body$;
-COMMENT ON FUNCTION fanout._check_entries(text[]) IS
+COMMENT ON FUNCTION fanout._check_entries(text[], boolean) IS
     'Internal: refuses entries whose rows or columns cannot be had, or that never decide';
 
 CREATE FUNCTION fanout.publication_tables(publication text) RETURNS text[]

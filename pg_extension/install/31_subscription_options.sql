@@ -11,6 +11,9 @@ CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum,
         'how much of a table one transaction at the source reads; fanoutd decides if left out'),
     ('create_tables', 'boolean', 'false', NULL, NULL, NULL, 'create_tables',
         'create missing tables at the target'),
+    ('messages', 'list', '[]', NULL, NULL, NULL, 'messages',
+        'prefixes of the messages (pg_logical_emit_message) that are delivered, in full or with * at '
+        'the end; none if left out'),
     ('on_nonempty', 'enum', '"error"', NULL, NULL, '{error, truncate, upsert}', NULL,
         'what a backfill does with a target table that has rows'),
     ('on_reject', 'enum', '"stop"', NULL, NULL, '{stop, park}', NULL,
@@ -18,6 +21,9 @@ CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum,
         'puts it aside in fanout.dead_letters and goes on'),
     ('rows_per_second', 'integer', NULL, 1, 1000000000, NULL, NULL,
         'how many rows backfills may read from the source; unlimited if left out'),
+    ('via_root', 'boolean', 'false', NULL, NULL, NULL, NULL,
+        'partitions are carried under the name of the partitioned table that the list names; cannot be '
+        'changed later'),
     ('workers', 'integer', NULL, 1, 32, NULL, NULL,
         'connections that backfills read with; fanoutd decides if left out');
 COMMENT ON VIEW fanout._subscription_option IS
@@ -33,7 +39,8 @@ COMMENT ON VIEW fanout.subscription_options IS
     'Options of fanout.create_subscription() and fanout.alter_subscription()';
 COMMENT ON COLUMN fanout.subscription_options.name IS 'Name of the option';
 COMMENT ON COLUMN fanout.subscription_options.type IS
-    'boolean, integer, enum; size: bytes, as a number or as text with kB, MB or GB';
+    'boolean, integer, enum; size: bytes, as a number or as text with kB, MB or GB; list: an array '
+    'of texts';
 COMMENT ON COLUMN fanout.subscription_options."default" IS 'What holds if it is left out';
 COMMENT ON COLUMN fanout.subscription_options.allowed IS 'Range or choices, where there are';
 COMMENT ON COLUMN fanout.subscription_options.help IS 'What it does';
@@ -59,6 +66,8 @@ BEGIN
             AND CASE WHEN (value #>> '{}') ~ '^-?[0-9]{1,18}$'
                 THEN (value #>> '{}')::bigint BETWEEN spec.minimum AND spec.maximum END
         WHEN 'size' THEN fanout._size_bytes(value) BETWEEN spec.minimum AND spec.maximum
+        WHEN 'list' THEN jsonb_typeof(value) = 'array'
+            AND NOT jsonb_path_exists(value, '$[*] ? (@.type() != "string" || @ == "")')
         WHEN 'enum' THEN jsonb_typeof(value) = 'string' AND (value #>> '{}') = ANY (spec.choices)
         ELSE jsonb_typeof(value) = 'string'
     END, false);
@@ -99,11 +108,12 @@ BEGIN
                         'quotes.', spec.minimum, spec.maximum)
                     WHEN 'size' THEN format('It takes bytes from %s to %s: 8388608 or "8MB".',
                         spec.minimum, spec.maximum)
+                    WHEN 'list' THEN 'It takes an array of texts: ["audit", "app.*"].'
                     WHEN 'enum' THEN format('It takes one of: %s.',
                         array_to_string(spec.choices, ', '))
                     ELSE 'It takes a string.'
                 END;
-        ELSIF spec.capability IS NOT NULL AND given.value = 'true'
+        ELSIF spec.capability IS NOT NULL AND given.value NOT IN ('false', '[]')
             AND NOT able @> ARRAY[spec.capability]
         THEN
             RAISE EXCEPTION USING ERRCODE = '22023',

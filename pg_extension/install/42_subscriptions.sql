@@ -3,7 +3,8 @@
 -- The decoding worker follows the rows of fanout.subscription_def in the WAL: what it carries
 -- changes exactly at the commit that changed the row.
 
--- The tables that can be carried: plain tables and partitions, permanent, not the system's.
+-- The tables that can be carried: plain tables and partitions, permanent, not the system's; with
+-- the option via_root partitioned tables, too.
 CREATE VIEW fanout._table AS
     SELECT c.oid AS table_oid, n.nspname::text AS schema_name, c.relname::text AS table_name,
         format('%I.%I', n.nspname, c.relname) AS full_name,
@@ -17,12 +18,34 @@ CREATE VIEW fanout._table AS
                 WHERE i.indrelid = c.oid AND i.indisreplident AND i.indisvalid), 'none')
             ELSE 'none'
         END AS identity,
-        c.relrowsecurity AS row_security, c.relforcerowsecurity AS row_security_forced, c.relowner
+        c.relrowsecurity AS row_security, c.relforcerowsecurity AS row_security_forced, c.relowner,
+        c.relkind = 'p' AS is_partitioned
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
       AND n.nspname <> ALL ('{pg_catalog, information_schema, pg_toast, fanout}');
 COMMENT ON VIEW fanout._table IS
     'Internal: the tables that can be carried, and what identifies their rows';
+
+-- Every table against every entry: quick, but estimated so high that it would be compiled.
+CREATE FUNCTION fanout._carried(tables text[], via_root boolean)
+    RETURNS TABLE (table_oid oid, entry text)
+LANGUAGE sql STABLE COST 100 ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+    SELECT DISTINCT ON (c.carrier) c.carrier, c.entry
+    FROM fanout._table t CROSS JOIN LATERAL fanout._carried_as(tables, via_root, t.table_oid) AS c
+    WHERE c.carrier IS NOT NULL AND (via_root OR NOT t.is_partitioned)
+    ORDER BY c.carrier
+$body$;
+COMMENT ON FUNCTION fanout._carried(text[], boolean) IS
+    'Internal: the tables whose names rows go out under, and the entry that decides on each';
+
+CREATE FUNCTION fanout._is_via_root(options jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT coalesce(options @> '{"via_root": true}', false)
+$body$;
+COMMENT ON FUNCTION fanout._is_via_root(jsonb) IS
+    'Internal: whether partitions go out under the name of the table above';
 
 -- Row security of a table is the reader's to pass; the WAL does not know it.
 CREATE FUNCTION fanout._may_carry(owner name, tab fanout._table) RETURNS boolean
@@ -61,11 +84,8 @@ BEGIN
         DETAIL = CASE WHEN near.name IS NULL THEN 'There is no such table.'
             ELSE format('%s is %s.', near.name, near.what) END,
         HINT = CASE
-            WHEN near.relkind = 'p' THEN format('The rows are in the partitions: name those, for '
-                'example %s.', (
-                SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ' ORDER BY c.relname)
-                FROM pg_partition_tree(near.oid) p JOIN pg_class c ON c.oid = p.relid
-                JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.isleaf))
+            WHEN near.relkind = 'p' THEN 'It has no partition yet. With "via_root": true in the '
+                'options it is carried under its own name, and may be empty.'
             WHEN near.name IS NOT NULL THEN 'Only permanent tables can be carried: their changes '
                 'are in the WAL.'
             ELSE 'Write schema.table, schema.* or /regular expression/ with the schema and in the '
@@ -78,7 +98,7 @@ COMMENT ON FUNCTION fanout._no_match(text) IS
 
 -- Checks the patterns for whoever is to read the tables; warns of those whose updates cannot be
 -- carried whole.
-CREATE FUNCTION fanout._check_tables(tables text[], reader name) RETURNS void
+CREATE FUNCTION fanout._check_tables(tables text[], reader name, via_root boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
 DECLARE
@@ -92,9 +112,8 @@ BEGIN
             HINT = 'Pass names or patterns: ARRAY[''public.orders'', ''sales.*''].';
     END IF;
     FOREACH pattern IN ARRAY tables LOOP
-        FOR tab IN SELECT t.* FROM fanout._table t
-            WHERE fanout.pattern_matches(pattern, t.schema_name, t.table_name)
-                ORDER BY t.schema_name, t.table_name
+        FOR tab IN SELECT t.* FROM fanout._carried(ARRAY[pattern], via_root) c
+            JOIN fanout._table t USING (table_oid) ORDER BY t.schema_name, t.table_name
         LOOP
             IF NOT fanout._may_carry(reader, tab) THEN
                 PERFORM fanout._deny(tab, reader);
@@ -113,11 +132,60 @@ BEGIN
             PERFORM fanout._no_match(pattern);
         END IF;
     END LOOP;
-    PERFORM fanout._check_entries(tables);
+    PERFORM fanout._check_entries(tables, via_root);
+    IF via_root THEN
+        PERFORM fanout._check_partitions(tables);
+    END IF;
 END
 $body$;
-COMMENT ON FUNCTION fanout._check_tables(text[], name) IS
+COMMENT ON FUNCTION fanout._check_tables(text[], name, boolean) IS
     'Internal: refuses table patterns that a role cannot subscribe to';
+
+-- Partitions whose changes do not say what those of the table above have to.
+CREATE FUNCTION fanout._unfit_partitions(tables text[]) RETURNS TABLE (full_name text, above text,
+    problem text, remedy text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+    SELECT t.full_name, a.full_name, w.problem,
+        format('ALTER TABLE %s REPLICA IDENTITY FULL;', t.full_name)
+    FROM fanout._table t
+    CROSS JOIN LATERAL fanout._carried_as(tables, true, t.table_oid) AS c
+    JOIN fanout._table a ON a.table_oid = c.carrier
+    CROSS JOIN LATERAL (SELECT fanout._why_not_as(t.table_oid, c.carrier)) AS w (problem)
+    WHERE c.carrier <> t.table_oid AND NOT t.is_partitioned AND w.problem IS NOT NULL
+$body$;
+COMMENT ON FUNCTION fanout._unfit_partitions(text[]) IS
+    'Internal: partitions that cannot go out under the name of the table above';
+
+CREATE FUNCTION fanout._check_partitions(tables text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $body$
+DECLARE
+    unfit record;
+BEGIN
+    FOR unfit IN SELECT u.* FROM fanout._unfit_partitions(tables) u ORDER BY u.full_name LOOP
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = format('partition %s cannot be carried as %s', unfit.full_name, unfit.above),
+            DETAIL = format('%s.', regexp_replace(unfit.problem, ': ALTER TABLE.*', '')),
+            HINT = unfit.remedy;
+    END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION fanout._check_partitions(text[]) IS
+    'Internal: refuses partitions that cannot go out under the name of the table above';
+
+-- Before the first row that is hashed. A write, so not before the stream is there.
+CREATE FUNCTION fanout._prepare_masks(tables text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    IF EXISTS (SELECT FROM unnest(tables) AS e WHERE e LIKE '{%' AND e::jsonb ? 'masks') THEN
+        PERFORM fanout._make_mask_secret();
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION fanout._prepare_masks(text[]) IS
+    'Internal: makes the secret of masks where tables have some';
 
 CREATE FUNCTION fanout._deny(tab fanout._table, reader name) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -193,8 +261,9 @@ BEGIN
     IF EXISTS (SELECT FROM fanout.subscription_def s WHERE s.name = create_subscription.name) THEN
         PERFORM fanout._duplicate_subscription(name);
     END IF;
-    PERFORM fanout._check_tables(tables, current_user);
+    PERFORM fanout._check_tables(tables, current_user, fanout._is_via_root(options));
     stream_def := fanout._join_stream(stream);
+    PERFORM fanout._prepare_masks(tables);
     -- A lock is a write, so it has to wait until the stream is there.
     PERFORM FROM fanout.target_def t WHERE t.id = target_def.id FOR KEY SHARE;
     IF NOT FOUND THEN

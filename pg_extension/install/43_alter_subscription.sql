@@ -25,8 +25,8 @@ AS $body$
         generation)
     SELECT def.id, m.table_oid, m.schema_name, m.table_name, 2
     FROM fanout._backfills(def.id) m
-    WHERE NOT EXISTS (SELECT FROM unnest(tables) AS p
-        WHERE fanout.pattern_matches(p, m.schema_name, m.table_name))
+    WHERE m.table_oid NOT IN (SELECT c.table_oid
+        FROM fanout._carried(tables, fanout._is_via_root(def.options)) c)
     ON CONFLICT ON CONSTRAINT backfill_def_pkey DO UPDATE
         SET generation = b.generation + 1, predicate = NULL, on_nonempty = NULL, paused = false,
             cancelled = false, requested_at = now()
@@ -55,8 +55,15 @@ BEGIN
         PERFORM fanout._check_subscription_options(options,
             (SELECT t.connector FROM fanout.target_def t WHERE t.id = def.target_id), true);
     END IF;
+    IF fanout._is_via_root(merged) <> fanout._is_via_root(def.options) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'option "via_root" cannot be changed',
+            DETAIL = 'The target has the rows under other tables'' names.',
+            HINT = format('SELECT fanout.drop_subscription(%L); and create it again.', name);
+    END IF;
     IF tables IS NOT NULL THEN
-        PERFORM fanout._check_tables(tables, def.owner);
+        PERFORM fanout._check_tables(tables, def.owner, fanout._is_via_root(def.options));
+        PERFORM fanout._prepare_masks(tables);
         PERFORM fanout._outdate_leaving_tables(def, tables);
         -- Only whoever may act for the owner: see the table's trigger.
         UPDATE fanout.subscription_def s SET tables = alter_subscription.tables WHERE s.id = def.id;

@@ -15,7 +15,7 @@ BEGIN
     END IF;
     FOR missing IN SELECT p FROM unnest(tables) AS p WHERE NOT EXISTS (
         SELECT FROM fanout._matches(def.id) m
-            WHERE fanout.pattern_matches(p, m.schema_name, m.table_name))
+            WHERE (fanout._carried_as(ARRAY[p], false, m.table_oid)).carrier IS NOT NULL)
     LOOP
         RAISE EXCEPTION USING ERRCODE = '42P01',
             MESSAGE = format('subscription "%s" has no table that matches %s', def.name,
@@ -26,8 +26,8 @@ BEGIN
     END LOOP;
     RETURN QUERY SELECT m.table_oid, m.schema_name, m.table_name FROM fanout._matches(def.id) m
         WHERE (tables IS NOT NULL OR m.allowed)
-            AND (tables IS NULL OR EXISTS (SELECT FROM unnest(tables) AS p
-                WHERE fanout.pattern_matches(p, m.schema_name, m.table_name)))
+            AND (tables IS NULL
+                OR (fanout._carried_as(tables, false, m.table_oid)).carrier IS NOT NULL)
         ORDER BY 2, 3;
 END
 $body$;

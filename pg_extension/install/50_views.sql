@@ -167,16 +167,16 @@ COMMENT ON COLUMN fanout.subscriptions.options IS 'Options it was created with';
 COMMENT ON COLUMN fanout.subscriptions.reported_at IS
     'When fanoutd last reported; it is silent while nothing changes';
 
--- Every table against every pattern: quick, but estimated so high that it would be compiled.
 CREATE FUNCTION fanout._matches(subscription integer DEFAULT NULL) RETURNS TABLE (
     subscription_id integer, table_oid oid, schema_name text, table_name text, identity text,
     allowed boolean)
 LANGUAGE sql STABLE COST 100 ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
     SELECT d.id, t.table_oid, t.schema_name, t.table_name, t.identity, fanout._may_carry(d.owner, t)
-    FROM fanout.subscription_def d CROSS JOIN fanout._table t
-    WHERE d.id = coalesce(subscription, d.id) AND EXISTS (SELECT FROM unnest(d.tables) AS p
-        WHERE fanout.pattern_matches(p, t.schema_name, t.table_name))
+    FROM fanout.subscription_def d
+    CROSS JOIN LATERAL fanout._carried(d.tables, fanout._is_via_root(d.options)) AS c
+    JOIN fanout._table t ON t.table_oid = c.table_oid
+    WHERE d.id = coalesce(subscription, d.id)
 $body$;
 COMMENT ON FUNCTION fanout._matches(integer) IS
     'Internal: the tables that exist and match, of one subscription or of all';

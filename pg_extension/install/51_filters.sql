@@ -1,32 +1,35 @@
 -- Which rows and columns each subscription gets, where that is not all of them.
 
 CREATE FUNCTION fanout._filters() RETURNS TABLE (subscription_id integer, table_oid oid,
-    schema_name text, table_name text, columns text[], predicate text, problem text, remedy text)
+    schema_name text, table_name text, columns text[], predicate text, masks jsonb, problem text,
+    remedy text)
 LANGUAGE sql STABLE COST 100 ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-    SELECT d.id, t.table_oid, t.schema_name, t.table_name, f.columns, f.predicate, f.problem,
-        f.remedy
-    FROM fanout.subscription_def d CROSS JOIN fanout._table t
-    CROSS JOIN LATERAL (SELECT fanout._deciding_entry(d.tables, t.schema_name, t.table_name))
-        AS e (entry)
+    SELECT d.id, t.table_oid, t.schema_name, t.table_name, f.columns, f.predicate, f.masks,
+        f.problem, f.remedy
+    FROM fanout.subscription_def d
+    CROSS JOIN LATERAL fanout._carried(d.tables, fanout._is_via_root(d.options)) AS e
+    JOIN fanout._table t ON t.table_oid = e.table_oid
     CROSS JOIN LATERAL fanout._filter_of(e.entry, t.table_oid) AS f
     WHERE e.entry LIKE '{%' AND EXISTS (SELECT FROM unnest(d.tables) AS u WHERE u LIKE '{%')
-        AND num_nonnulls(f.columns, f.predicate, f.problem) > 0
+        AND num_nonnulls(f.columns, f.predicate, f.masks, f.problem) > 0
 $body$;
 COMMENT ON FUNCTION fanout._filters() IS
-    'Internal: rows and columns of the tables that subscriptions do not carry whole';
+    'Internal: rows, columns and masks of the tables that subscriptions do not carry as they are';
 
 CREATE VIEW fanout.subscription_filters AS
-    SELECT d.name AS subscription, f.schema_name, f.table_name, f.columns, f.predicate, f.problem,
-        f.remedy
+    SELECT d.name AS subscription, f.schema_name, f.table_name, f.columns, f.predicate, f.masks,
+        f.problem, f.remedy
     FROM fanout._filters() f JOIN fanout.subscription_def d ON d.id = f.subscription_id;
 COMMENT ON VIEW fanout.subscription_filters IS
-    'Rows and columns of the tables that subscriptions do not carry whole';
+    'Rows, columns and masks of the tables that subscriptions do not carry as they are';
 COMMENT ON COLUMN fanout.subscription_filters.subscription IS 'Name of the subscription';
 COMMENT ON COLUMN fanout.subscription_filters.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN fanout.subscription_filters.table_name IS 'Name of the table';
 COMMENT ON COLUMN fanout.subscription_filters.columns IS 'Columns it gets; null: all of them';
 COMMENT ON COLUMN fanout.subscription_filters.predicate IS 'Rows it gets; null: all of them';
+COMMENT ON COLUMN fanout.subscription_filters.masks IS
+    'What stands for the values of columns: null, redact, hash, last4; null: nothing is masked';
 COMMENT ON COLUMN fanout.subscription_filters.problem IS
     'Why the table cannot be carried in that way as it is now';
 COMMENT ON COLUMN fanout.subscription_filters.remedy IS 'What to do about it';
@@ -36,7 +39,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT coalesce(jsonb_agg(jsonb_build_object('table_oid', f.table_oid::bigint,
             'schema', f.schema_name, 'table', f.table_name, 'columns', to_jsonb(f.columns),
-            'predicate', f.predicate, 'problem', f.problem)
+            'predicate', f.predicate, 'masks', f.masks, 'problem', f.problem)
         ORDER BY f.schema_name, f.table_name), '[]')
     FROM fanout._filters() f WHERE f.subscription_id = subscription
 $body$;

@@ -10,7 +10,7 @@ AS $body$
         CROSS JOIN fanout.subscription_def s
         WHERE (c.relkind IN ('m', 'f') OR c.relkind = 'r' AND c.relpersistence = 'u')
           AND n.nspname <> ALL ('{pg_catalog, information_schema, pg_toast, fanout}')
-          AND fanout._deciding_entry(s.tables, n.nspname::text, c.relname::text) IS NOT NULL
+          AND (fanout._carried_as(s.tables, false, c.oid)).carrier IS NOT NULL
     )
     SELECT format('%s %I.%I', CASE relkind WHEN 'm' THEN 'materialized view'
             WHEN 'f' THEN 'foreign table' ELSE 'unlogged table' END, nspname, relname), 'warning',

@@ -11,11 +11,15 @@ GRANT USAGE ON SCHEMA fanout TO fanout_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA fanout TO fanout_monitor;
 -- How targets are reached is the administrators' business; fanout.targets hides secrets.
 REVOKE SELECT ON fanout.target_def FROM fanout_monitor;
+-- Nor may they undo a mask.
+REVOKE SELECT ON fanout.mask_secret FROM fanout_monitor;
 GRANT EXECUTE ON FUNCTION
     fanout.check(), fanout._check_settings(), fanout._check_daemon(), fanout._check_streams(),
     fanout._check_subscriptions(), fanout._check_backfills(), fanout._check_filters(),
     fanout._check_unsupported(),
-    fanout._server_facts(), fanout._deciding_entry(text[], text, text),
+    fanout._server_facts(),
+    fanout._carried_as(text[], boolean, oid), fanout._carried(text[], boolean),
+    fanout._is_via_root(jsonb), fanout._why_not_as(oid, oid), fanout._unfit_partitions(text[]),
     fanout._entry_for(text, oid), fanout._filter_of(text, oid), fanout._filters(),
     fanout.wait_for(text, pg_lsn, interval, boolean), fanout._check_wait(pg_lsn, interval),
     fanout._require_progress(fanout._subscription), fanout._no_subscription(text),
@@ -34,7 +38,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA fanout TO fanout_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON
     fanout.stream_def, fanout.target_def, fanout.subscription_def, fanout.connector_def,
     fanout.subscription_status, fanout.subscription_table_status, fanout.stream_status,
-    fanout.backfill_def, fanout.backfill_status, fanout.dead_letter
+    fanout.backfill_def, fanout.backfill_status, fanout.dead_letter, fanout.mask_secret
     TO fanout_admin;
 
 SELECT pg_extension_config_dump('fanout.stream_def', '');
@@ -44,3 +48,4 @@ SELECT pg_extension_config_dump('fanout.target_def_id_seq', '');
 SELECT pg_extension_config_dump('fanout.subscription_def', '');
 SELECT pg_extension_config_dump('fanout.subscription_def_id_seq', '');
 SELECT pg_extension_config_dump('fanout.backfill_def', '');
+SELECT pg_extension_config_dump('fanout.mask_secret', '');

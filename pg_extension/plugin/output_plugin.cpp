@@ -55,7 +55,7 @@ void start_text_face(PluginState* state, LogicalDecodingContext* context) {
     parse_plugin_options(context->output_plugin_options, options);
     // Every table that the option names, without a check of anybody's rights.
     state->filter = create_table_filter(context->context);
-    put_subscription(state->filter, 0, nullptr, options->tables, options->table_count);
+    put_subscription(state->filter, 0, {nullptr, false}, options->tables, options->table_count);
     state->json.context = context;
     MemoryContextSwitchTo(caller);
     if (own_transaction) CommitTransactionCommand();
@@ -118,6 +118,31 @@ void take_config_change(PluginState* state, ReorderBufferTXN* txn, Relation rela
     ring_message(&state->ring, txn, txn->final_lsn, kConfigPrefix, content, strlen(content));
 }
 
+void announce_all(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry) {
+    ring_announce(face, txn, entry);
+    for (const Above* above = entry->above; above != nullptr; above = above->next)
+        ring_announce(face, txn, above->entry);
+}
+
+bool is_among(Oid relation, Relation const* relations, int count) {
+    for (int i = 0; i < count; ++i) {
+        if (RelationGetRelid(relations[i]) == relation) return true;
+    }
+    return false;
+}
+
+/// Of a partition that was truncated alone nobody can tell the target which rows went.
+void stop_those_above(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                      Relation const* relations, int count) {
+    for (const Above* above = entry->above; above != nullptr; above = above->next) {
+        if (!above->entry->wanted || is_among(above->entry->oid, relations, count)) continue;
+        ring_stop(face, txn, above->entry,
+                  psprintf("TRUNCATE of its partition %s.%s alone cannot be carried: delete those "
+                           "rows at the target",
+                           entry->schema, entry->name));
+    }
+}
+
 void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation relation,
                ReorderBufferChange* change) {
     PluginState* state = state_of(context);
@@ -129,8 +154,11 @@ void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation 
             ring_row(&state->ring, txn, entry, relation, change);
         } else if (entry->is_config) {
             take_config_change(state, txn, relation, change);
+        } else if (entry->is_secret) {
+            apply_secret_change(state->filter, relation, change);
+            forget_verdicts(state->relations);
         } else if (entry->announceable) {
-            ring_announce(&state->ring, txn, entry);
+            announce_all(&state->ring, txn, entry);
         }
     } else if (entry->wanted) {
         json_row(&state->json, txn, entry, relation, change);
@@ -148,7 +176,10 @@ void on_truncate(LogicalDecodingContext* context, ReorderBufferTXN* txn, int rel
     uint32 count = 0;
     for (int i = 0; i < relation_count; ++i) {
         RelationEntry* entry = find_relation(state->relations, relations[i]);
-        if (entry->wanted) wanted[count++] = entry;
+        if (entry->wanted_as_itself) wanted[count++] = entry;
+        if (shows_ring(state)) {
+            stop_those_above(&state->ring, txn, entry, relations, relation_count);
+        }
     }
     if (count > 0 && shows_ring(state)) {
         ring_truncate(&state->ring, txn, wanted, count, change);

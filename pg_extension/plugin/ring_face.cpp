@@ -98,7 +98,10 @@ const char* cut_text(const char* text) {
 /// A row of which nobody can say whether it is wanted: its subscriptions have to know which.
 void put_unjudged(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
                   const Projection* projection, const RowChoice& choice) {
-    const char* error = cut_text(projection->predicate->error);
+    // The server's text may show a value that is masked.
+    const char* error = projection->masks ? "its evaluation failed; the text of the error is not "
+                                            "shown, for values of the table are masked"
+                                          : cut_text(projection->predicate->error);
     const char* key = cut_text(describe_key(projection, choice));
     const Size error_size = strlen(error);
     const Size key_size = strlen(key);
@@ -126,6 +129,13 @@ void put_chosen(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry
         case RowChoice::Kind::remove:
             return put_row(face, txn, entry, projection, wire::Kind::remove, choice.before,
                            nullptr);
+    }
+}
+
+void put_projections(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                     const RowChange& row) {
+    for (Projection* it = entry->projections; it != nullptr; it = it->next) {
+        if (it->wanted) put_chosen(face, txn, entry, it, choose_row(it, row));
     }
 }
 
@@ -173,9 +183,24 @@ void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
         put_row(face, txn, entry, entry->projections, kind_of(change), row.before, row.after);
         return;
     }
-    for (Projection* it = entry->projections; it != nullptr; it = it->next) {
-        if (it->wanted) put_chosen(face, txn, entry, it, choose_row(it, row));
+    put_projections(face, txn, entry, row);
+    for (const Above* above = entry->above; above != nullptr; above = above->next) {
+        ring_announce(face, txn, above->entry);
+        put_projections(face, txn, above->entry, as_above(above, row));
     }
+}
+
+void ring_stop(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
+               const char* reason) {
+    begin_if_needed(face, txn);
+    StringInfoData body;
+    initStringInfo(&body);
+    put_refusal(&body, *entry, reason);
+    put_record(face->output->ring, {wire::Kind::relation, wire::kFlagReasons, txn->final_lsn, 0},
+               static_cast<uint64>(body.len),
+               [&](auto& out) { out.put_bytes(body.data, static_cast<Size>(body.len)); });
+    // Those who go on get rows again: the next one announces the table as it is.
+    entry->announced = false;
 }
 
 void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,

@@ -23,6 +23,9 @@ struct RingFace {
 void ring_begin(RingFace* face);
 void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
               const ReorderBufferChange* change);
+/// The subscriptions of the table stop before the transaction, for `reason`.
+void ring_stop(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
+               const char* reason);
 void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
                    uint32 count, const ReorderBufferChange* change);
 /// `txn` is nullptr for a message outside a transaction, whose place is `lsn`.

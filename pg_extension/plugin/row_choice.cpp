@@ -39,6 +39,14 @@ const RowImage* complete(TupleDesc shape, const RowImage* before, const RowImage
     return copied ? room : after;
 }
 
+const RowImage* map_image(const Above* above, const RowImage& from, const RowImage* to) {
+    for (int i = 0; i < above->entry->attributes; ++i) {
+        to->values[i] = from.values[above->attributes[i]];
+        to->nulls[i] = from.nulls[above->attributes[i]];
+    }
+    return to;
+}
+
 /// By what the row was and what it is.
 Kind kind_of_update(Truth before, Truth after) {
     if (before == Truth::unknown || after == Truth::unknown) return Kind::unjudged;
@@ -68,6 +76,15 @@ RowChange deform_change(RelationEntry* entry, Relation relation,
     if (likely(!entry->selective) || row.before == nullptr || row.after == nullptr) return row;
     row.full = complete(RelationGetDescr(relation), row.before, row.after, &entry->images[2]);
     return row;
+}
+
+RowChange as_above(const Above* above, const RowChange& row) {
+    RowChange mapped{row.is_insert, nullptr, nullptr, nullptr};
+    if (row.before != nullptr) mapped.before = map_image(above, *row.before, &above->images[0]);
+    if (row.after != nullptr) mapped.after = map_image(above, *row.after, &above->images[1]);
+    mapped.full =
+        row.full == row.after ? mapped.after : map_image(above, *row.full, &above->images[2]);
+    return mapped;
 }
 
 RowChoice choose_row(const Projection* projection, const RowChange& row) {
@@ -104,7 +121,7 @@ const char* describe_key(const Projection* projection, const RowChoice& choice) 
         const bool is_null = image->nulls[column->attribute];
         const Datum value = image->values[column->attribute];
         appendStringInfo(&names, "%s%s", comma, column->name);
-        if (is_null || is_unchanged_toast(column->value, value)) {
+        if (is_null || column->mask != nullptr || is_unchanged_toast(column->value, value)) {
             appendStringInfo(&values, "%s?", comma);
         } else {
             appendStringInfo(&values, "%s%s", comma, OutputFunctionCall(&column->output, value));

@@ -24,6 +24,9 @@ struct RowChoice {
 
 RowChange deform_change(RelationEntry* entry, Relation relation, const ReorderBufferChange* change);
 
+/// The same change as one of the table above.
+RowChange as_above(const Above* above, const RowChange& row);
+
 RowChoice choose_row(const Projection* projection, const RowChange& row);
 
 /// The row's key as "(id)=(5)", for a person; of a row without one, its place is all there is.

@@ -31,8 +31,8 @@ void convert(FoundValue* value) {
 }
 
 /// Fills in where the bytes of a present value are.
-void find_bytes(ColumnPlan* column, Datum datum, FoundValue* value) {
-    switch (column->value.access) {
+void find_bytes(ColumnPlan* column, Access access, Datum datum, FoundValue* value) {
+    switch (access) {
         case Access::by_value:
             // Little-endian: the value's bytes are the Datum's first.
             value->datum = datum;
@@ -58,6 +58,9 @@ void find_bytes(ColumnPlan* column, Datum datum, FoundValue* value) {
         case Access::output_to_utf8:
             find_text(OutputFunctionCall(&column->output, datum), value);
             return convert(value);
+        case Access::masked:
+            return find_bytes(column, column->masked_access, mask_value(column->mask, datum),
+                              value);
     }
 }
 
@@ -78,7 +81,7 @@ uint64 find_values(const Projection* projection, const RowImage& image, ImageKin
             value->tag = wire::Tag::unchanged;
         } else {
             value->tag = wire::Tag::present;
-            find_bytes(column, image.values[column->attribute], value);
+            find_bytes(column, column->value.access, image.values[column->attribute], value);
             const bool fixed = column->value.value_class == wire::ValueClass::fixed;
             size += value->size + (fixed ? 0 : sizeof(uint32));
         }

@@ -15,6 +15,7 @@ struct Group {
     bool refused;  // nobody gets rows; `reasons` say why
     Bitmapset* columns;
     const char* where;
+    const MaskByNumber* masks;
     RowPredicate* predicate;
     uint32* wanted;
     uint32* denied;
@@ -68,7 +69,25 @@ bool is_carried(Form_pg_attribute attribute) {
     return !attribute->attisdropped && server::is_stored(attribute);
 }
 
-void plan_columns(Projection* projection, Relation relation, Bitmapset* chosen) {
+void plan_mask(ColumnPlan* column, Form_pg_attribute attribute, MaskKind kind, const bytea* secret,
+               int behind_last) {
+    if (kind == MaskKind::null) {
+        column->attribute = behind_last;
+        return;
+    }
+    const bytea* own = nullptr;
+    if (secret != nullptr) {
+        own = reinterpret_cast<bytea*>(
+            DatumGetPointer(datumCopy(PointerGetDatum(secret), false, -1)));
+    }
+    column->mask = make_mask(kind, attribute->atttypid, attribute->atttypmod, own);
+    column->masked_access = column->value.access;
+    column->value.access = Access::masked;
+}
+
+void plan_columns(Projection* projection, Relation relation, const Group& group,
+                  const bytea* secret) {
+    Bitmapset* chosen = group.columns;
     TupleDesc shape = RelationGetDescr(relation);
     Bitmapset* primary = primary_key(relation);
     Bitmapset* key = replica_key(relation);
@@ -89,6 +108,7 @@ void plan_columns(Projection* projection, Relation relation, Bitmapset* chosen) 
         if (chosen != nullptr && !bms_is_member(attribute->attnum, chosen)) continue;
         ColumnPlan* column = &projection->columns[projection->column_count++];
         column->attribute = i;
+        column->number = attribute->attnum;
         column->name = pstrdup(NameStr(attribute->attname));
         column->value = plan_value(attribute->atttypid);
         column->flags = column_flags(attribute, projection->identity, key, primary);
@@ -96,6 +116,9 @@ void plan_columns(Projection* projection, Relation relation, Bitmapset* chosen) 
         bool varlena = false;
         getTypeOutputInfo(attribute->atttypid, &output, &varlena);
         fmgr_info_cxt(output, &column->output, CurrentMemoryContext);
+        if (group.masks == nullptr || group.masks[attribute->attnum] == 0) continue;
+        plan_mask(column, attribute, mask_kind(group.masks[attribute->attnum]), secret,
+                  shape->natts);
     }
 }
 
@@ -124,7 +147,7 @@ void build_body(Projection* projection, Relation relation, const char* schema, c
     out.put_text(name_to_utf8(name));
     for (int i = 0; i < projection->column_count; ++i) {
         const ColumnPlan& column = projection->columns[i];
-        put_column(&out, column, TupleDescAttr(RelationGetDescr(relation), column.attribute));
+        put_column(&out, column, TupleDescAttr(RelationGetDescr(relation), column.number - 1));
     }
     for (int i = 0; i < group.wanted_count; ++i)
         out.put(group.wanted[i]);
@@ -139,11 +162,20 @@ void build_body(Projection* projection, Relation relation, const char* schema, c
 /// What an entry wants of the table, checked.
 struct Fit {
     Bitmapset* columns;
+    const MaskByNumber* masks;
     RowPredicate* predicate;
 };
 
-void fit_entry(Relation relation, const TableEntry& entry, Fit* fit) {
+void require_secret(const TableEntry& entry, const bytea* secret) {
+    for (int i = 0; i < entry.mask_count; ++i) {
+        if (entry.masks[i].kind == MaskKind::hash) check_mask_secret(secret);
+    }
+}
+
+void fit_entry(Relation relation, const TableEntry& entry, const bytea* secret, Fit* fit) {
     fit->columns = check_columns(relation, entry);
+    fit->masks = check_masks(relation, entry);
+    require_secret(entry, secret);
     if (entry.where == nullptr) return;
     const CheckedExpression checked = check_predicate(relation, entry.where);
     check_predicate_columns(relation, checked.columns);
@@ -151,11 +183,11 @@ void fit_entry(Relation relation, const TableEntry& entry, Fit* fit) {
 }
 
 /// Returns why it does not fit, or nullptr.
-const char* try_to_fit(Relation relation, const TableEntry& entry, Fit* fit) {
+const char* try_to_fit(Relation relation, const TableEntry& entry, const bytea* secret, Fit* fit) {
     MemoryContext caller = CurrentMemoryContext;
     const char* volatile reason = nullptr;
     PG_TRY();
-    { fit_entry(relation, entry, fit); }
+    { fit_entry(relation, entry, secret, fit); }
     PG_CATCH();
     {
         MemoryContextSwitchTo(caller);
@@ -180,11 +212,19 @@ bool same_text(const char* one, const char* other) {
     return one == other || (one != nullptr && other != nullptr && strcmp(one, other) == 0);
 }
 
-Group* find_group(Group** groups, bool refused, const Fit& fit, const char* where, int room) {
+bool same_masks(const MaskByNumber* one, const MaskByNumber* other, int columns) {
+    if (one == nullptr || other == nullptr) return one == other;
+    return memcmp(one, other, static_cast<Size>(columns) + 1) == 0;
+}
+
+Group* find_group(Group** groups, Relation relation, bool refused, const Fit& fit,
+                  const char* where, int room) {
+    const int columns = RelationGetDescr(relation)->natts;
     Group** link = groups;
     for (; *link != nullptr; link = &(*link)->next) {
-        if ((*link)->refused != refused) continue;
-        if (bms_equal((*link)->columns, fit.columns) && same_text((*link)->where, where)) {
+        const Group& group = **link;
+        if (group.refused == refused && bms_equal(group.columns, fit.columns) &&
+            same_masks(group.masks, fit.masks, columns) && same_text(group.where, where)) {
             return *link;
         }
     }
@@ -193,6 +233,7 @@ Group* find_group(Group** groups, bool refused, const Fit& fit, const char* wher
     group->refused = refused;
     group->columns = fit.columns;
     group->where = where;
+    group->masks = fit.masks;
     group->predicate = fit.predicate;
     group->wanted = static_cast<uint32*>(palloc(sizeof(uint32) * places));
     group->denied = static_cast<uint32*>(palloc(sizeof(uint32) * places));
@@ -201,22 +242,25 @@ Group* find_group(Group** groups, bool refused, const Fit& fit, const char* wher
     return group;
 }
 
-void take_interest(Group** groups, Relation relation, const Interest& interest, int room,
-                   bool raises) {
+void take_interest(Group** groups, Relation relation, const Interest& interest,
+                   const Verdict& verdict, bool raises) {
     const TableEntry& entry = *interest.entry;
-    const bool plain = entry.where == nullptr && entry.columns == nullptr;
+    const bool plain = entry.where == nullptr && entry.columns == nullptr && entry.masks == nullptr;
     Fit fit{};
-    const char* reason = nullptr;
-    if (raises) {
-        fit_entry(relation, entry, &fit);
+    const char* reason = interest.refusal;
+    if (reason != nullptr) {
+        // Found out before.
+    } else if (raises) {
+        fit_entry(relation, entry, verdict.secret, &fit);
     } else if (interest.may_read) {
-        reason = try_to_fit(relation, entry, &fit);
+        reason = try_to_fit(relation, entry, verdict.secret, &fit);
     }
     // A plain subscription that may not read yet shares the records of those that may: it can go
     // on from there once it is allowed to. Any other must not see a share that is not its own.
     const bool refused = reason != nullptr || (!interest.may_read && !plain);
     if (refused) fit = {};
-    Group* group = find_group(groups, refused, fit, refused ? nullptr : entry.where, room);
+    Group* group =
+        find_group(groups, relation, refused, fit, refused ? nullptr : entry.where, verdict.count);
     if (!refused && interest.may_read) {
         group->wanted[group->wanted_count++] = interest.subscription;
         return;
@@ -251,6 +295,33 @@ void check_key_is_listed(Relation relation, const Bitmapset* columns) {
 }
 
 }  // namespace
+
+const char* why_not_as(Relation partition, Relation above) {
+    if (identity_of(partition) == wire::Identity::full) return nullptr;
+    const char* shown = quote_qualified_identifier(
+        get_namespace_name(RelationGetNamespace(partition)), RelationGetRelationName(partition));
+    if (identity_of(above) == wire::Identity::full) {
+        return psprintf(
+            "%s is REPLICA IDENTITY FULL and this partition is not: ALTER TABLE %s "
+            "REPLICA IDENTITY FULL",
+            RelationGetRelationName(above), shown);
+    }
+    const Bitmapset* wanted = replica_key(above);
+    const Bitmapset* known = replica_key(partition);
+    for (int i = -1; (i = bms_next_member(wanted, i)) >= 0;) {
+        const char* name = NameStr(TupleDescAttr(RelationGetDescr(above), i - 1)->attname);
+        if (bms_is_member(get_attnum(RelationGetRelid(partition), name), known)) continue;
+        return psprintf(
+            "its rows are found by column \"%s\", which is no part of the replica "
+            "identity of this partition: ALTER TABLE %s REPLICA IDENTITY FULL",
+            name, shown);
+    }
+    return nullptr;
+}
+
+Bitmapset* key_columns(Relation relation) {
+    return bms_union(primary_key(relation), replica_key(relation));
+}
 
 Bitmapset* check_columns(Relation relation, const TableEntry& entry) {
     Bitmapset* columns = nullptr;
@@ -299,14 +370,17 @@ Projection* build_projections(Relation relation, const char* schema, const char*
                               const Verdict& verdict, bool raises) {
     Group* groups = nullptr;
     for (int i = 0; i < verdict.count; ++i)
-        take_interest(&groups, relation, verdict.interests[i], verdict.count, raises);
+        take_interest(&groups, relation, verdict.interests[i], verdict, raises);
     Projection* first = nullptr;
     Projection** link = &first;
     for (Group* group = groups; group != nullptr; group = group->next) {
         auto* projection = static_cast<Projection*>(palloc0(sizeof(Projection)));
-        plan_columns(projection, relation, group->columns);
+        plan_columns(projection, relation, *group, verdict.secret);
+        projection->masks = group->masks != nullptr;
         projection->predicate = group->predicate;
         projection->wanted = group->wanted_count != 0;
+        projection->wanted_ids = group->wanted;
+        projection->wanted_count = group->wanted_count;
         projection->record_flags = static_cast<uint8>((group->refused ? wire::kFlagReasons : 0) |
                                                       (first != nullptr ? wire::kFlagAlso : 0));
         build_body(projection, relation, schema, name, *group);

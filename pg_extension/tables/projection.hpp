@@ -6,6 +6,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
+#include "pg_extension/tables/mask.hpp"
 #include "pg_extension/tables/row_predicate.hpp"
 #include "pg_extension/tables/table_filter.hpp"
 #include "pg_extension/tables/value_plan.hpp"
@@ -17,9 +18,12 @@ namespace fanout::plugin {
 struct ColumnPlan {
     ValuePlan value;
     const char* name;
-    int attribute;  // place in the tuple descriptor, from 0
-    uint8 flags;    // wire::kColumnKey …
+    int attribute;      // place in the deformed row, from 0; behind its last: always NULL
+    AttrNumber number;  // in the table
+    uint8 flags;        // wire::kColumnKey …
     FmgrInfo output;
+    const Mask* mask;      // with Access::masked
+    Access masked_access;  // how to find what the mask gives
 };
 
 /// One value, found but not yet written.
@@ -40,7 +44,10 @@ struct Projection {
     RowPredicate* predicate;  // nullptr: every row
     wire::Identity identity;  // as the subscriptions see it
     bool wanted;              // by somebody who gets its rows
-    uint8 record_flags;       // of the relation record
+    const uint32* wanted_ids;
+    uint16 wanted_count;
+    bool masks;          // some value is not to leave in clear
+    uint8 record_flags;  // of the relation record
     uint32 version;
     ColumnPlan* columns;
     int column_count;
@@ -56,6 +63,26 @@ struct Projection {
 /// does not fit the table is refused for its subscription alone, unless `raises`.
 Projection* build_projections(Relation relation, const char* schema, const char* name,
                               const Verdict& verdict, bool raises);
+
+/// What stands for the values of a column, by attribute number from 1; 0 means nothing does.
+using MaskByNumber = uint8;
+
+/// Why the changes of `partition` cannot be those of `above`; nullptr if they can be.
+const char* why_not_as(Relation partition, Relation above);
+
+/// By attribute number: of the primary key and of the replica identity's index.
+Bitmapset* key_columns(Relation relation);
+
+/// nullptr if the entry has no masks; raises if `relation` cannot be carried with them.
+MaskByNumber* check_masks(Relation relation, const TableEntry& entry);
+
+inline MaskByNumber as_mask_number(MaskKind kind) {
+    return static_cast<MaskByNumber>(static_cast<uint8>(kind) + 1);
+}
+
+inline MaskKind mask_kind(MaskByNumber mask) {
+    return static_cast<MaskKind>(mask - 1);
+}
 
 /// The columns of `entry` by attribute number, nullptr for all of them; raises if they cannot be
 /// those of a projection of `relation`.

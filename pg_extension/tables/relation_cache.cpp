@@ -3,6 +3,9 @@
 //
 #include "pg_extension/tables/relation_cache.hpp"
 //
+#include "pg_extension/tables/buffer_writer.hpp"
+#include "pg_extension/tables/utf8_text.hpp"
+//
 #include <initializer_list>
 
 namespace fanout::plugin {
@@ -15,6 +18,7 @@ RelationCache* live_cache = nullptr;
 
 constexpr const char* kOwnSchema = "fanout";
 constexpr const char* kConfigTable = "subscription_def";
+constexpr const char* kSecretTable = "mask_secret";
 constexpr long kSweepEntries = 4096;
 
 void invalidate_all() {
@@ -32,7 +36,9 @@ void on_relation_change(Datum, Oid relation) {
     }
     auto* entry = static_cast<RelationEntry*>(
         hash_search(live_cache->entries, &relation, HASH_FIND, nullptr));
-    if (entry != nullptr) entry->valid = false;
+    if (entry == nullptr) return;
+    entry->valid = false;
+    if (entry->stands_above) invalidate_all();
 }
 
 // Schema and type names, roles and their memberships: rare, so everything is looked at again.
@@ -51,18 +57,21 @@ void register_callbacks() {
 }
 
 bool can_be_carried(Relation relation, const char* schema) {
-    return relation->rd_rel->relkind == RELKIND_RELATION &&
+    const char kind = relation->rd_rel->relkind;
+    return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
            relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
            !IsCatalogNamespace(RelationGetNamespace(relation)) &&
            !IsToastNamespace(RelationGetNamespace(relation)) &&
            strcmp(schema, "information_schema") != 0 && strcmp(schema, kOwnSchema) != 0;
 }
 
-void make_room(RelationEntry* entry, int attributes) {
-    const auto room = static_cast<Size>(Max(attributes, 1));
-    for (RowImage& image : entry->images) {
+void make_room(RowImage (&images)[3], int attributes) {
+    // The place behind the last column stays NULL: masked columns look there.
+    const Size room = static_cast<Size>(attributes) + 1;
+    for (RowImage& image : images) {
         image.values = static_cast<Datum*>(palloc0(sizeof(Datum) * room));
         image.nulls = static_cast<bool*>(palloc0(sizeof(bool) * room));
+        image.nulls[attributes] = true;
     }
 }
 
@@ -81,14 +90,66 @@ void keep_versions(RelationCache* cache, const RelationEntry* before, RelationEn
     const Projection* old = before->projections;
     bool same = old != nullptr && same_bodies(old, fresh->projections);
     for (Projection* it = fresh->projections; it != nullptr; it = it->next) {
-        fresh->wanted |= it->wanted;
+        fresh->wanted_as_itself |= it->wanted;
         fresh->selective |= it->predicate != nullptr || it->next != nullptr;
     }
-    fresh->announced = same && before->announced;
+    fresh->wanted |= fresh->wanted_as_itself;
+    fresh->announced = fresh->projections == nullptr || (same && before->announced);
     for (Projection* it = fresh->projections; it != nullptr; it = it->next) {
         it->version = same ? old->version : ++cache->last_version;
         if (same) old = old->next;
     }
+}
+
+/// Places in a row of `partition` for the columns of `above`, by name.
+int* map_columns(Relation partition, Relation above) {
+    TupleDesc from = RelationGetDescr(partition);
+    TupleDesc to = RelationGetDescr(above);
+    auto* places = static_cast<int*>(palloc(sizeof(int) * static_cast<Size>(to->natts + 1)));
+    for (int i = 0; i < to->natts; ++i) {
+        Form_pg_attribute column = TupleDescAttr(to, i);
+        const AttrNumber number = column->attisdropped ? InvalidAttrNumber
+                                                       : get_attnum(RelationGetRelid(partition),
+                                                                    NameStr(column->attname));
+        places[i] = number > 0 ? number - 1 : from->natts;
+    }
+    return places;
+}
+
+void add_above(RelationCache* cache, RelationEntry* entry, Relation partition, Relation above) {
+    for (const Above* it = entry->above; it != nullptr; it = it->next) {
+        if (it->entry->oid == RelationGetRelid(above)) return;
+    }
+    auto* made = static_cast<Above*>(palloc0(sizeof(Above)));
+    ++cache->depth;
+    made->entry = find_relation(cache, above);
+    --cache->depth;
+    made->entry->stands_above = true;
+    made->attributes = map_columns(partition, above);
+    make_room(made->images, RelationGetDescr(above)->natts);
+    made->next = entry->above;
+    entry->above = made;
+    entry->wanted |= made->entry->wanted;
+    entry->selective = true;
+}
+
+/// Takes out of the verdict what goes out under another table's name.
+void find_above(RelationCache* cache, RelationEntry* entry, Relation partition,
+                const Lineage& lineage, Verdict* verdict) {
+    int kept = 0;
+    for (int i = 0; i < verdict->count; ++i) {
+        Interest interest = verdict->interests[i];
+        if (interest.carrier > 0) {
+            Relation above = RelationIdGetRelation(lineage.tables[interest.carrier].oid);
+            if (!RelationIsValid(above)) continue;
+            interest.refusal = interest.may_read ? why_not_as(partition, above) : nullptr;
+            if (interest.refusal == nullptr) add_above(cache, entry, partition, above);
+            RelationClose(above);
+            if (interest.refusal == nullptr) continue;
+        }
+        verdict->interests[kept++] = interest;
+    }
+    verdict->count = kept;
 }
 
 void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
@@ -101,18 +162,24 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
     fresh.schema = get_namespace_name(RelationGetNamespace(relation));
     if (fresh.schema == nullptr) elog(ERROR, "cache lookup failed for the schema of a table");
     fresh.name = pstrdup(RelationGetRelationName(relation));
-    fresh.is_config = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0 &&
-                      strcmp(fresh.name, kConfigTable) == 0;
+    const bool own = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0;
+    fresh.is_config = own && strcmp(fresh.name, kConfigTable) == 0;
+    fresh.is_secret = own && strcmp(fresh.name, kSecretTable) == 0;
+    fresh.attributes = RelationGetDescr(relation)->natts;
+    make_room(fresh.images, fresh.attributes);
     Verdict verdict{};
     if (can_be_carried(relation, fresh.schema)) {
-        verdict = judge(cache->filter, fresh.oid, fresh.schema, fresh.name);
+        const Lineage lineage =
+            lineage_of(fresh.oid, relation->rd_rel->relispartition, fresh.schema, fresh.name);
+        verdict =
+            judge(cache->filter, lineage, relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE);
+        find_above(cache, &fresh, relation, lineage, &verdict);
     }
     // A table that is only denied is announced too, so that its subscriptions can say so.
-    fresh.announceable = verdict.count != 0;
-    if (fresh.announceable) {
+    fresh.announceable = verdict.count != 0 || fresh.above != nullptr;
+    if (verdict.count != 0) {
         fresh.projections =
             build_projections(relation, fresh.schema, fresh.name, verdict, !cache->carries_config);
-        make_room(&fresh, RelationGetDescr(relation)->natts);
     }
     MemoryContextSwitchTo(caller);
     keep_versions(cache, entry, &fresh);
@@ -171,7 +238,7 @@ RelationEntry* find_relation(RelationCache* cache, Relation relation) {
     if (!found) {
         *entry = RelationEntry{};
         entry->oid = oid;
-        if (hash_get_num_entries(cache->entries) % kSweepEntries == 0) {
+        if (cache->depth == 0 && hash_get_num_entries(cache->entries) % kSweepEntries == 0) {
             entry->valid = true;  // not this one
             sweep(cache);
             entry->valid = false;
@@ -180,6 +247,25 @@ RelationEntry* find_relation(RelationCache* cache, Relation relation) {
     if (!entry->valid) build(cache, entry, relation);
     cache->last = entry;
     return entry;
+}
+
+void put_refusal(StringInfo out, const RelationEntry& entry, const char* reason) {
+    wire::RelationBody body{};
+    memcpy(&body, entry.projections->body, sizeof body);
+    body.version = entry.projections->version;
+    body.column_count = body.wanted_count = body.denied_count = 0;
+    for (const Projection* it = entry.projections; it != nullptr; it = it->next)
+        body.denied_count = static_cast<uint16>(body.denied_count + it->wanted_count);
+    BufferWriter writer(out);
+    writer.put(body);
+    writer.put_text(name_to_utf8(entry.schema));
+    writer.put_text(name_to_utf8(entry.name));
+    for (const Projection* it = entry.projections; it != nullptr; it = it->next) {
+        for (int i = 0; i < it->wanted_count; ++i)
+            writer.put(it->wanted_ids[i]);
+    }
+    for (int i = 0; i < body.denied_count; ++i)
+        writer.put_text(name_to_utf8(reason));
 }
 
 void forget_verdicts(RelationCache* cache) {

@@ -10,17 +10,32 @@
 
 namespace fanout::plugin {
 
+struct RelationEntry;
+
+/// A partitioned table under whose name some subscriptions get the rows of a partition.
+struct Above {
+    RelationEntry* entry;
+    const int* attributes;  // of its columns: places in the partition's row
+    RowImage images[3];     // room for the partition's, in its order
+    Above* next;
+};
+
 struct RelationEntry {
     Oid oid;  // key
     bool valid;
     bool announceable;  // some subscription names it: wanted or denied
-    bool wanted;        // some subscription gets its rows
+    bool wanted;        // some subscription gets its rows, under whatever name
+    bool wanted_as_itself;
     bool selective;     // not simply every row and column for everyone: see the projections
+    bool stands_above;  // of partitions: they go stale with it
     bool is_config;     // fanout.subscription_def
+    bool is_secret;     // fanout.mask_secret
     bool announced;     // the relation records of the present versions have been sent
     const char* schema;
     const char* name;
-    Projection* projections;  // nullptr unless announceable
+    Projection* projections;  // nullptr unless announceable as itself
+    Above* above;             // under whose names else
+    int attributes;           // of its rows
     RowImage images[3];       // room for deformed tuples: old, new, and new made complete
     MemoryContext context;
 };
@@ -31,6 +46,7 @@ struct RelationCache {
     const TableFilter* filter;
     RelationEntry* last;
     uint32 last_version;
+    int depth;            // of entries that are being made for another
     bool carries_config;  // the ring face watches fanout.subscription_def
 };
 
@@ -39,6 +55,9 @@ RelationCache* create_relation_cache(MemoryContext parent, const TableFilter* fi
 
 /// The current entry of `relation`. A transaction with the catalogs of its moment must be there.
 RelationEntry* find_relation(RelationCache* cache, Relation relation);
+
+/// The body of a relation record that denies the table to all who get rows of it, for `reason`.
+void put_refusal(StringInfo out, const RelationEntry& entry, const char* reason);
 
 /// The filter has changed: every verdict is to be asked again.
 void forget_verdicts(RelationCache* cache);

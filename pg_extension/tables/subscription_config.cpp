@@ -29,7 +29,16 @@ TextList texts_of(Datum array) {
 struct ConfigRow {
     Datum id, stream, owner, tables;
     bool has_id, has_stream, has_owner, has_tables, tables_unchanged;
+    bool via_root, options_unchanged;
 };
+
+bool has_via_root(Datum options) {
+    Jsonb* object = DatumGetJsonbP(options);
+    JsonbValue value;
+    if (!JB_ROOT_IS_OBJECT(object)) return false;
+    return getKeyJsonValueFromContainer(&object->root, "via_root", 8, &value) != nullptr &&
+           value.type == jbvBool && value.val.boolean;
+}
 
 ConfigRow read_row(TupleDesc shape, HeapTuple tuple) {
     ConfigRow row{};
@@ -50,6 +59,9 @@ ConfigRow read_row(TupleDesc shape, HeapTuple tuple) {
         } else if (strcmp(name, "owner") == 0) {
             row.owner = value;
             row.has_owner = true;
+        } else if (strcmp(name, "options") == 0) {
+            row.options_unchanged = VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
+            row.via_root = !row.options_unchanged && has_via_root(value);
         } else if (strcmp(name, "tables") == 0) {
             row.tables_unchanged = VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(value));
             row.tables = value;
@@ -77,6 +89,18 @@ void write_message(StringInfo out, const char* op, uint32 id, const char* owner,
     appendStringInfoChar(out, '}');
 }
 
+/// Inside SPI.
+void load_mask_secret(TableFilter* filter) {
+    const int result = SPI_execute("SELECT secret FROM fanout.mask_secret", true, 1);
+    if (result != SPI_OK_SELECT) {
+        elog(ERROR, "could not read fanout.mask_secret: %s", SPI_result_code_string(result));
+    }
+    if (SPI_processed == 0) return;
+    bool is_null = false;
+    const Datum secret = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    if (!is_null) set_mask_secret(filter, DatumGetByteaPP(secret));
+}
+
 }  // namespace
 
 void load_subscriptions(TableFilter* filter, int32 stream_id) {
@@ -86,7 +110,8 @@ void load_subscriptions(TableFilter* filter, int32 stream_id) {
     Oid types[] = {INT4OID};
     Datum values[] = {Int32GetDatum(stream_id)};
     const int result = SPI_execute_with_args(
-        "SELECT id::int4, owner::text, tables::text[] FROM fanout.subscription_def"
+        "SELECT id::int4, owner::text, tables::text[], options @> '{\"via_root\": true}'"
+        " FROM fanout.subscription_def"
         " WHERE stream_id = $1 ORDER BY id",
         1, types, values, nullptr, true, 0);
     if (result != SPI_OK_SELECT) {
@@ -100,11 +125,27 @@ void load_subscriptions(TableFilter* filter, int32 stream_id) {
         const char* owner = SPI_getvalue(row, shape, 2);
         const Datum tables = SPI_getbinval(row, shape, 3, &is_null);
         const TextList list = is_null ? TextList{nullptr, 0} : texts_of(tables);
-        put_subscription(filter, id, owner != nullptr ? owner : "", list.items, list.count);
+        const bool via_root = DatumGetBool(SPI_getbinval(row, shape, 4, &is_null)) && !is_null;
+        put_subscription(filter, id, {owner != nullptr ? owner : "", via_root}, list.items,
+                         list.count);
     }
+    load_mask_secret(filter);
     SPI_finish();
     PopActiveSnapshot();
     CommitTransactionCommand();
+}
+
+void apply_secret_change(TableFilter* filter, Relation relation,
+                         const ReorderBufferChange* change) {
+    TupleDesc shape = RelationGetDescr(relation);
+    HeapTuple tuple = server::new_tuple(change);
+    set_mask_secret(filter, nullptr);
+    for (int i = 0; tuple != nullptr && i < shape->natts; ++i) {
+        if (strcmp(NameStr(TupleDescAttr(shape, i)->attname), "secret") != 0) continue;
+        bool is_null = false;
+        const Datum secret = heap_getattr(tuple, i + 1, shape, &is_null);
+        if (!is_null) set_mask_secret(filter, DatumGetByteaPP(secret));
+    }
 }
 
 bool apply_subscription_change(TableFilter* filter, int32 stream_id, Relation relation,
@@ -130,7 +171,9 @@ bool apply_subscription_change(TableFilter* filter, int32 stream_id, Relation re
         return true;
     }
     const TextList tables = row.has_tables ? texts_of(row.tables) : TextList{nullptr, 0};
-    put_subscription(filter, id, owner, tables.items, tables.count);
+    // A TOASTed value that did not change is not in the WAL.
+    const bool via_root = row.options_unchanged ? is_via_root(filter, id) : row.via_root;
+    put_subscription(filter, id, {owner, via_root}, tables.items, tables.count);
     write_message(message, insert ? "add" : "change", id, owner, &tables);
     return true;
 }

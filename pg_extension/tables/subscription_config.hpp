@@ -19,6 +19,9 @@ inline constexpr const char* kWaitPrefix = "pg_fanout.wait";
 /// a transaction of its own.
 void load_subscriptions(TableFilter* filter, int32 stream_id);
 
+/// Applies one decoded change of fanout.mask_secret.
+void apply_secret_change(TableFilter* filter, Relation relation, const ReorderBufferChange* change);
+
 /// Applies one decoded change of fanout.subscription_def. Returns false if it does not concern the
 /// stream; otherwise `message` has the text for fanoutd.
 bool apply_subscription_change(TableFilter* filter, int32 stream_id, Relation relation,

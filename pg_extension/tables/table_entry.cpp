@@ -8,12 +8,14 @@ namespace fanout::plugin {
 namespace {
 
 [[noreturn]] void refuse(const char* text, const char* reason) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("table entry %s is malformed", text),
-             errdetail("%s", reason),
-             errhint("Write a pattern, or a JSON object such as {\"table\": \"public.orders\", "
-                     "\"where\": \"total > 100\", \"columns\": [\"id\", \"total\"]}; \"where\" and "
-                     "\"columns\" may be left out.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("table entry %s is malformed", text),
+         errdetail("%s", reason),
+         errhint(
+             "Write a pattern, or a JSON object such as {\"table\": \"public.orders\", "
+             "\"where\": \"total > 100\", \"columns\": [\"id\", \"total\"], \"masks\": {\"note\": "
+             "\"redact\"}}; all but \"table\" may be left out.")));
     pg_unreachable();
 }
 
@@ -33,6 +35,24 @@ void take_columns(const char* text, JsonbIterator** iterator, TableEntry* entry)
     }
     if (entry->column_count == 0) refuse(text, "\"columns\" is empty.");
     entry->columns = columns;
+}
+
+void take_masks(const char* text, JsonbIterator** iterator, TableEntry* entry) {
+    const auto room = static_cast<Size>(MaxHeapAttributeNumber);
+    auto* masks = static_cast<ColumnMask*>(palloc(sizeof(ColumnMask) * room));
+    JsonbValue value;
+    while (JsonbIteratorNext(iterator, &value, true) == WJB_KEY) {
+        if (entry->mask_count == MaxHeapAttributeNumber) refuse(text, "It has too many masks.");
+        ColumnMask* mask = &masks[entry->mask_count++];
+        mask->column = string_of(value);
+        (void)JsonbIteratorNext(iterator, &value, true);
+        if (value.type != jbvString || !parse_mask_kind(string_of(value), &mask->kind)) {
+            refuse(text, psprintf("The mask of \"%s\" is none of null, redact, hash and last4.",
+                                  mask->column));
+        }
+    }
+    if (entry->mask_count == 0) refuse(text, "\"masks\" is empty.");
+    entry->masks = masks;
 }
 
 const char* required_string(const char* text, const JsonbValue& value, const char* reason) {
@@ -56,6 +76,9 @@ const char* take_members(const char* text, Jsonb* object, TableEntry* entry) {
                 refuse(text, "\"columns\" is not an array of names.");
             }
             take_columns(text, &iterator, entry);
+        } else if (strcmp(key, "masks") == 0) {
+            if (token != WJB_BEGIN_OBJECT) refuse(text, "\"masks\" is not an object.");
+            take_masks(text, &iterator, entry);
         } else if (strcmp(key, "table") == 0 && token == WJB_VALUE) {
             pattern = required_string(text, value, "\"table\" is not a pattern.");
         } else if (strcmp(key, "where") == 0 && token == WJB_VALUE) {

@@ -28,14 +28,15 @@ TableFilter* create_table_filter(MemoryContext parent) {
     return filter;
 }
 
-void put_subscription(TableFilter* filter, uint32 id, const char* owner, const char* const* entries,
-                      int entry_count) {
+void put_subscription(TableFilter* filter, uint32 id, const Terms& terms,
+                      const char* const* entries, int entry_count) {
     MemoryContext context =
         AllocSetContextCreate(filter->context, "pg_fanout subscription", ALLOCSET_SMALL_SIZES);
     MemoryContext caller = MemoryContextSwitchTo(context);
     auto* subscription = static_cast<Subscription*>(palloc0(sizeof(Subscription)));
     subscription->id = id;
-    subscription->owner = owner != nullptr ? pstrdup(owner) : nullptr;
+    subscription->owner = terms.owner != nullptr ? pstrdup(terms.owner) : nullptr;
+    subscription->via_root = terms.via_root;
     subscription->context = context;
     subscription->entry_count = entry_count;
     subscription->entries = static_cast<TableEntry*>(
@@ -68,21 +69,41 @@ bool has_subscription(const TableFilter* filter, uint32 id) {
     return false;
 }
 
+bool is_via_root(const TableFilter* filter, uint32 id) {
+    for (const Subscription* it = filter->first; it != nullptr; it = it->next) {
+        if (it->id == id) return it->via_root;
+    }
+    return false;
+}
+
 void set_owner(TableFilter* filter, uint32 id, const char* owner) {
     for (Subscription* it = filter->first; it != nullptr; it = it->next) {
         if (it->id == id) it->owner = MemoryContextStrdup(it->context, owner);
     }
 }
 
-Verdict judge(const TableFilter* filter, Oid relation, const char* schema, const char* table) {
+void set_mask_secret(TableFilter* filter, const bytea* secret) {
+    if (filter->secret != nullptr) pfree(filter->secret);
+    filter->secret = nullptr;
+    if (secret == nullptr) return;
+    MemoryContext caller = MemoryContextSwitchTo(filter->context);
+    filter->secret = DatumGetByteaPCopy(PointerGetDatum(secret));
+    MemoryContextSwitchTo(caller);
+}
+
+Verdict judge(const TableFilter* filter, const Lineage& lineage, bool is_partitioned) {
     Verdict verdict{};
+    verdict.secret = filter->secret;
     verdict.interests =
         static_cast<Interest*>(palloc(sizeof(Interest) * static_cast<Size>(Max(filter->count, 1))));
     for (const Subscription* it = filter->first; it != nullptr; it = it->next) {
-        const int place = deciding_entry(it->entries, it->entry_count, schema, table);
-        if (place < 0) continue;
-        verdict.interests[verdict.count++] = {it->id, &it->entries[place],
-                                              owner_may_read(it, relation)};
+        if (is_partitioned && !it->via_root) continue;
+        const Decision decision = decide(it->entries, it->entry_count, it->via_root, lineage);
+        if (decision.entry < 0) continue;
+        const Oid carrier = lineage.tables[decision.carrier].oid;
+        verdict.interests[verdict.count++] = {it->id, &it->entries[decision.entry],
+                                              owner_may_read(it, carrier), decision.carrier,
+                                              nullptr};
     }
     return verdict;
 }

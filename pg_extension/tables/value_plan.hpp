@@ -19,6 +19,7 @@ enum class Access : uint8 {
     varlena_to_utf8,
     name_to_utf8,
     output_to_utf8,
+    masked,  // another value of the type, then as the type is found
 };
 
 /// How the JSON face shows a value.

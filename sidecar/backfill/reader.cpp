@@ -124,6 +124,7 @@ bool Reader::begin(TableCopy& copy, Job& job) {
     job.predicate = copy.request.predicate;
     job.filter = copy.request.filter;
     job.columns = copy.request.columns;
+    job.masks = copy.request.masks;
     job.mode = copy.mode;
     job.shape = copy.shape;
     job.rows = copy.chunk_rows;
@@ -194,7 +195,7 @@ Status Reader::work(Job& job) {
 
 /// What kind of table it is, and how it will be copied.
 Status Reader::look(const Job& job) {
-    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner, job.columns);
+    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner, {job.columns, job.masks});
     if (!shape.is_ok()) return shape.status();
     const auto seen = shape.value();
     if (seen && !seen->readable)
@@ -275,7 +276,7 @@ Status Reader::open_transaction(const Job& job) {
 
 /// The shape cannot change any more; it has to be the one that was planned for.
 Status Reader::check_shape(Job& job) {
-    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner, job.columns);
+    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner, {job.columns, job.masks});
     if (!now.is_ok()) return now.status();
     const auto& seen = now.value();
     const std::lock_guard lock(copier_.mutex_);

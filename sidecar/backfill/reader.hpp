@@ -23,6 +23,7 @@ class Reader {
         std::uint64_t id = 0;  // of the range; 0: look at the table only
         std::string schema, name, predicate, filter;
         std::vector<std::string> columns;
+        std::map<std::string, std::string> masks;
         CopyMode mode = CopyMode::unknown;
         std::shared_ptr<const TableShape> shape;
         Bound lower, upper;

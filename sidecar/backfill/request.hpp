@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,11 @@ enum class OnNonempty : std::uint8_t { error, truncate, upsert };
 struct Request {
     Oid32 table = 0;
     std::string schema, name;
-    std::uint32_t generation = 1;      // raised by each resync
-    std::string predicate;             // SQL, of a resync; empty: every row
-    std::string filter;                // SQL, of the subscription; empty: every row
-    std::vector<std::string> columns;  // of the subscription; empty: all
+    std::uint32_t generation = 1;              // raised by each resync
+    std::string predicate;                     // SQL, of a resync; empty: every row
+    std::string filter;                        // SQL, of the subscription; empty: every row
+    std::vector<std::string> columns;          // of the subscription; empty: all
+    std::map<std::string, std::string> masks;  // of the subscription, by column
     OnNonempty on_nonempty = OnNonempty::error;
     bool paused = false;
     bool cancelled = false;

@@ -143,7 +143,16 @@ std::string expression(const fanout_column& column, const std::string& quoted,
            ")";
 }
 
-void add_column(TableShape& shape, const source::Row& row) {
+/// The column, or what stands for its values: of the same type, so that all else is the same.
+std::string masked(const source::Row& row, const ColumnChoice& choice) {
+    const std::string quoted = text(row, kColumnQuoted);
+    const auto mask = choice.masks.find(text(row, kColumn));
+    if (mask == choice.masks.end()) return quoted;
+    return "fanout._mask(" + quoted + ", '" + mask->second + "', " + text(row, kTypmod) +
+           ", (SELECT s.secret FROM fanout.mask_secret s))";
+}
+
+void add_column(TableShape& shape, const source::Row& row, const ColumnChoice& choice) {
     fanout_column column{};
     column.type_oid = static_cast<std::uint32_t>(std::stoul(text(row, kType)));
     column.typmod = std::stoi(text(row, kTypmod));
@@ -158,13 +167,13 @@ void add_column(TableShape& shape, const source::Row& row) {
     shape.texts.push_back(text(row, kColumn));
     shape.texts.push_back(text(row, kTypeName));
     if (!shape.select_list.empty()) shape.select_list += ", ";
-    shape.select_list += expression(column, text(row, kColumnQuoted), row);
+    shape.select_list += expression(column, masked(row, choice), row);
     shape.columns.push_back(column);
 }
 
 /// The columns that changes are found by: of the replica identity's index, or of the primary key
 /// where the whole old row is there.
-void find_key(TableShape& shape, const std::vector<source::Row>& rows) {
+void find_key(TableShape& shape, const std::vector<source::Row>& rows, const ColumnChoice& choice) {
     const Field place = shape.table.identity == 'f' ? kPrimaryPlace : kKeyPlace;
     std::vector<std::pair<int, std::size_t>> order;
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -173,7 +182,8 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows) {
     shape.keyed = !order.empty();
     KeyShape key;
     for (const auto& [at, i] : order) {
-        // Where text is converted, its order in the stream is not that of the index.
+        // Where keys are hashed or text is converted, the stream's order is not that of the index.
+        if (choice.masks.contains(text(rows[i], kColumn))) return;
         const bool c_like = truth(rows[i], kCLike) && !truth(rows[i], kConverts);
         const auto kind = key_kind(shape.columns[i].type_oid, c_like);
         if (!kind) return;
@@ -205,13 +215,13 @@ bool TableShape::same_shape(const fanout_table& other) const {
 
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
                                                const std::string& owner,
-                                               const std::vector<std::string>& only_columns) {
+                                               const ColumnChoice& choice) {
     auto result = session.query(kColumns, {std::to_string(oid), owner});
     if (!result.ok()) return Status::retry(result.error->message);
     if (result.rows.empty()) return std::shared_ptr<TableShape>();
-    if (!only_columns.empty())
+    if (!choice.columns.empty())
         std::erase_if(result.rows, [&](const source::Row& row) {
-            return std::ranges::find(only_columns, text(row, kColumn)) == only_columns.end();
+            return std::ranges::find(choice.columns, text(row, kColumn)) == choice.columns.end();
         });
     if (result.rows.empty()) return Status::retry("none of the columns is there");
     auto shape = std::make_shared<TableShape>();
@@ -226,7 +236,7 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->rows_estimate = std::atof(text(first, kTuples).c_str());
     shape->texts.reserve(result.rows.size() * 2);
     for (const auto& row : result.rows)
-        add_column(*shape, row);
+        add_column(*shape, row, choice);
     for (std::size_t i = 0; i < shape->columns.size(); ++i) {
         shape->columns[i].name = view(shape->texts[2 * i]);
         shape->columns[i].type_name = view(shape->texts[2 * i + 1]);
@@ -240,7 +250,7 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     static std::atomic<std::uint64_t> versions{0};
     shape->table.version = (std::uint64_t{1} << 63) | ++versions;
     shape->table.identity = text(first, kIdentity)[0];
-    find_key(*shape, result.rows);
+    find_key(*shape, result.rows, choice);
     return shape;
 }
 

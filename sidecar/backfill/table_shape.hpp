@@ -2,6 +2,7 @@
 // it; and how its rows are read.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,9 +39,15 @@ struct TableShape {
     bool same_shape(const fanout_table& other) const;
 };
 
-/// `only_columns`: empty for all. Null if there is no such table any more.
+/// What a subscription has of a table's columns.
+struct ColumnChoice {
+    const std::vector<std::string>& columns;          // empty: all
+    const std::map<std::string, std::string>& masks;  // by column
+};
+
+/// Null if there is no such table any more.
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
                                                const std::string& owner,
-                                               const std::vector<std::string>& only_columns);
+                                               const ColumnChoice& choice);
 
 }  // namespace fanout::backfill

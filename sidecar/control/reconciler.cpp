@@ -193,6 +193,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.skip_lsn = entry.def.skip_lsn;
     settings.create_tables = entry.def.create_tables;
     settings.source = parts_.config.source;
+    settings.messages = entry.def.messages;
     settings.park_rejected = entry.def.park_rejected;
     settings.skips = entry.def.skips.positions;
     entry.letters_reported = 0;

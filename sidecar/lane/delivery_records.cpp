@@ -35,6 +35,14 @@ const char* operation_name(wire::Kind kind) {
     }
 }
 
+bool is_chosen(const std::vector<std::string>& patterns, std::string_view prefix) {
+    if (prefix.starts_with(kOwnPrefix)) return false;
+    return std::ranges::any_of(patterns, [&](std::string_view pattern) {
+        if (!pattern.ends_with('*')) return prefix == pattern;
+        return prefix.starts_with(pattern.substr(0, pattern.size() - 1));
+    });
+}
+
 std::string sql_literal(const std::string& text) {
     std::string out = "'";
     for (const char c : text)
@@ -257,9 +265,8 @@ Delivery::Trouble Delivery::take_message(const wire::RecordView& record) {
     fanout_change change;
     if (auto decoded = decode_message(record, change); !decoded.is_ok()) return unreadable(decoded);
     const bool in_transaction = (record.header.flags & wire::kFlagTransactional) != 0;
-    const bool own =
-        std::string_view(change.prefix.data, change.prefix.size).starts_with(kOwnPrefix);
-    const bool wanted = !own && connector_.wants_messages();
+    const bool wanted = connector_.wants_messages() &&
+                        is_chosen(settings_.messages, {change.prefix.data, change.prefix.size});
     if (in_transaction) {
         if (wanted && is_parked(record)) return park(record, nullptr);
         if (wanted) batch_.add(change, record.whole.size(), reader_.records());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "sidecar/config/config.hpp"
@@ -22,7 +23,9 @@ struct LaneSettings {
     /// What would stop the lane in transactions up to here is passed over: a person said so.
     Lsn skip_lsn = 0;
     bool create_tables = false;
-    std::string source;                     // connection string, for copies; empty: none are made
+    std::string source;  // connection string, for copies; empty: none are made
+    /// Prefixes of the messages it gets; one that ends in * stands for all that begin so.
+    std::vector<std::string> messages;
     bool park_rejected = false;             // what the target refuses becomes a dead letter
     std::map<Position, std::string> skips;  // what a person wants left out, and who
     host::OptionValues options;             // of the target

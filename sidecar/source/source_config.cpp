@@ -60,6 +60,9 @@ std::string text_of(const json& value) {
 void read_own_options(const json& own, SubscriptionDef& subscription) {
     subscription.create_tables = flag_of(own, "create_tables");
     const auto on_reject = own.find("on_reject");
+    const auto messages = own.find("messages");
+    if (messages != own.end() && messages->is_array())
+        subscription.messages = messages->get<std::vector<std::string>>();
     subscription.park_rejected = on_reject != own.end() && *on_reject == "park";
 }
 
@@ -105,6 +108,8 @@ void apply_filter(const json& filter, backfill::Request& request) {
         request.filter = rows->get<std::string>();
     if (const auto columns = filter.find("columns"); columns != filter.end() && columns->is_array())
         request.columns = columns->get<std::vector<std::string>>();
+    if (const auto masks = filter.find("masks"); masks != filter.end() && masks->is_object())
+        request.masks = masks->get<std::map<std::string, std::string>>();
     // Not carried as it is now.
     if (const auto problem = filter.find("problem");
         problem != filter.end() && problem->is_string())

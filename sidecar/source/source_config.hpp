@@ -36,6 +36,7 @@ struct SubscriptionDef {
     bool restored = false;  // came out of a dump: rests until somebody resumes it
     bool create_tables = false;
     bool park_rejected = false;  // on_reject = park
+    std::vector<std::string> messages;
     Skips skips;
     std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again
     Lsn start_lsn = 0;

@@ -159,11 +159,15 @@ TEST_F(DeliveryTest, ATruncateNamesOnlyTheTablesThatAreWanted) {
 
 TEST_F(DeliveryTest, MessagesGoToThoseThatWantThemAndOursToNobody) {
     connector_ = scripted_connector(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES);
+    settings_.messages = {"a*", "pg_fanout.config"};
     SampleStream stream;
     stream.begin(0x1000);
     stream.message("app", "inside");
     stream.message("pg_fanout.config", "{}");
+    stream.message("pg_fanout.other", "{}");
+    stream.message("bapp", "not chosen");
     stream.commit();
+    stream.message_outside(0x1F00, "pg_fanout.config", "forged");
     stream.message_outside(0x2000, "app", "outside");
     ASSERT_TRUE(append(stream).is_ok());
     start_lane();
