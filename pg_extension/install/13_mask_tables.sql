@@ -2,7 +2,7 @@
 -- all targets. Made when it is first needed, kept by pg_dump; only for administrators.
 
 CREATE TABLE fanout.mask_secret (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_only_row boolean PRIMARY KEY DEFAULT true CHECK (is_only_row),
     secret bytea NOT NULL CHECK (octet_length(secret) = 32)
 );
 COMMENT ON TABLE fanout.mask_secret IS
