@@ -4,7 +4,6 @@
 //
 #include "pg_extension/worker/wal_reader.hpp"
 //
-#include "pg_extension/worker/commit_pace.hpp"
 #include "pg_extension/worker/wal_wait.hpp"
 
 namespace fanout::worker {

@@ -174,8 +174,7 @@ void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
 }
 
 void Applier::send_copy(const char* before, const Step& step) {
-    conveyor_.add_copy(before + copy_sql(*step.plan),
-                       copy_data(step, [this] { conveyor_.move(); }),
+    conveyor_.add_copy(before + copy_sql(*step.plan), copy_data(step, [this] { conveyor_.move(); }),
                        static_cast<std::int64_t>(step.rows.size()), step.plan);
     conveyor_.move();
 }

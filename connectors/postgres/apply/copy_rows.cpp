@@ -66,7 +66,8 @@ std::string copy_data(const Step& step, const std::function<void()>& pause) {
     for (const PlannedRow& row : step.rows) {
         append_row(data, plan, fields, row);
         if (++rows % kRowsPerPause != 0) continue;
-        if (rows == kRowsPerPause) data.reserve(data.size() / rows * (step.rows.size() + 1) * 9 / 8);
+        if (rows == kRowsPerPause)
+            data.reserve(data.size() / rows * (step.rows.size() + 1) * 9 / 8);
         pause();
     }
     kit::append_network(data, kEnd);

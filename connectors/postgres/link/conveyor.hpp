@@ -2,11 +2,11 @@
 // socket does not take yet stays here, replies are read as they come.
 //
 // Lane's thread. A group is what stands before a mark. It is one transaction: the sync that is sent
-// for its mark commits it, unless a BEGIN and a COMMIT are among it. INVARIANT: a sync goes out only
-// behind a whole group, inside a BEGIN of its own, or behind a ROLLBACK, so that a part of a group
-// is never committed. After a failure nothing more is sent; drain() brings the connection back to
-// where single statements can be used. libpq is given little at a time: its own backlog would be
-// copied again with each send.
+// for its mark commits it, unless a BEGIN and a COMMIT are among it. INVARIANT: a sync goes out
+// only behind a whole group, inside a BEGIN of its own, or behind a ROLLBACK, so that a part of a
+// group is never committed. After a failure nothing more is sent; drain() brings the connection
+// back to where single statements can be used. libpq is given little at a time: its own backlog
+// would be copied again with each send.
 #pragma once
 
 #include <cstdint>

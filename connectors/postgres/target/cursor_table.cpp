@@ -121,10 +121,8 @@ fanout_cursor CursorTable::take_fence(Session& link, const fanout_session& owner
 // Types that the columns have: a cast from text in each row's condition costs more than the row.
 Statement CursorTable::advance_statement() {
     using namespace kit::type_oid;
-    return {kAdvance,
-            {kText, kText, kInt8, kLsn, kLsn, kTimestamptz, kInt8, kLsn, kLsn},
-            {},
-            false};
+    return {
+        kAdvance, {kText, kText, kInt8, kLsn, kLsn, kTimestamptz, kInt8, kLsn, kLsn}, {}, false};
 }
 
 const char* CursorTable::positions_sql() {
