@@ -177,6 +177,8 @@ BEGIN
     RETURN QUERY SELECT c.* FROM fanout._check_subscriptions() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_backfills() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_filters() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_partitioned() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_inheritance() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_unsupported() c ORDER BY c.item COLLATE "C";
 END
 $body$;

@@ -232,7 +232,7 @@ Status Reader::choose_end(Job& job) {
     for (const auto& name : key.quoted)
         columns += (columns.empty() ? "" : ", ") + name;
     const std::string sql =
-        "SELECT " + columns + " FROM ONLY " + job.shape->quoted +
+        "SELECT " + columns + " FROM " + job.shape->rows_of +
         where({key.condition(job.lower, true), key.condition(job.upper, false)}) + order_by(key) +
         " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
     const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
@@ -271,7 +271,7 @@ Status Reader::open_transaction(const Job& job) {
     if (auto done = command(*rows_, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         !done.is_ok())
         return done;
-    return command(*rows_, "LOCK TABLE ONLY " + job.shape->quoted + " IN ACCESS SHARE MODE");
+    return command(*rows_, "LOCK TABLE " + job.shape->rows_of + " IN ACCESS SHARE MODE");
 }
 
 /// The shape cannot change any more; it has to be the one that was planned for.
@@ -373,7 +373,7 @@ Result<Lsn> Reader::flush_wal() {
 std::string Reader::select(const Job& job) const {
     const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
     const std::string predicate = enclosed(job.predicate), filter = enclosed(job.filter);
-    std::string out = "COPY (SELECT " + job.shape->select_list + " FROM ONLY " + job.shape->quoted;
+    std::string out = "COPY (SELECT " + job.shape->select_list + " FROM " + job.shape->rows_of;
     if (job.mode == CopyMode::ordered) {
         const KeyShape& key = *job.shape->key;
         out += where({key.condition(job.lower, true), key.condition(job.upper, false), predicate,

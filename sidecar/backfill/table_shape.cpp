@@ -24,7 +24,7 @@ constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042
 // A row per column; the table's own facts stand in each.
 constexpr const char* kColumns = R"(
 WITH t AS (
-    SELECT c.oid, n.nspname, c.relname, c.relreplident, c.relfilenode, c.reltuples, c.relpages,
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relfilenode, c.reltuples, c.relpages,
         format('%I.%I', n.nspname, c.relname) AS quoted,
         has_table_privilege($2, c.oid, 'SELECT') AS readable,
         has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS reader_may,
@@ -37,7 +37,7 @@ WITH t AS (
         (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary
             AND i.indisvalid LIMIT 1) AS pkey
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = $1::oid AND c.relkind = 'r'),
+    WHERE c.oid = $1::oid AND c.relkind IN ('r', 'p')),
 base AS (
     SELECT a.*, (WITH RECURSIVE down AS (
             SELECT y.oid, y.typbasetype, y.typtype FROM pg_type y WHERE y.oid = a.atttypid
@@ -48,7 +48,7 @@ base AS (
     FROM pg_attribute a JOIN t ON a.attrelid = t.oid
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's'))
 SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuples, t.relpages,
-    t.bytes, t.readable, t.reader_may,
+    t.relkind, t.bytes, t.readable, t.reader_may,
     a.attname, quote_ident(a.attname), a.base_type, a.atttypmod, a.attnum,
     format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated = 's',
     a.attidentity <> '',
@@ -75,6 +75,7 @@ enum Field : std::size_t {
     kFile,
     kTuples,
     kPages,
+    kKind,
     kBytes,
     kReadable,
     kReaderMay,
@@ -229,6 +230,7 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->schema = text(first, kSchema);
     shape->name = text(first, kName);
     shape->quoted = text(first, kQuoted);
+    shape->rows_of = (text(first, kKind) == "p" ? "" : "ONLY ") + shape->quoted;
     shape->readable = truth(first, kReadable);
     shape->reader_may = truth(first, kReaderMay);
     shape->file = static_cast<std::uint32_t>(std::stoul(text(first, kFile)));

@@ -19,7 +19,8 @@ namespace fanout::backfill {
 /// Never moves: the table's texts point into it.
 struct TableShape {
     std::string schema, name;
-    std::string quoted;  // "schema"."name"
+    std::string quoted;   // "schema"."name"
+    std::string rows_of;  // in FROM: without the rows of children, with those of partitions
     std::vector<std::string> texts;
     std::vector<fanout_column> columns;
     fanout_table table{};

@@ -1,0 +1,194 @@
+"""Partitioned tables: leaves under their own names, or with via_root under the root's."""
+import json
+import random
+import sqlite3
+
+from fanout_test.case import Case, main, seed
+from fanout_test.processes import wait_until
+from fanout_test.replay import Replay
+
+TREE = """
+CREATE TABLE sales (id integer, region integer, v text, n numeric, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE sales_0 PARTITION OF sales FOR VALUES IN (0);
+CREATE TABLE sales_1 (n numeric, gone integer, v text, region integer NOT NULL, id integer NOT NULL);
+ALTER TABLE sales_1 DROP COLUMN gone;
+ALTER TABLE sales ATTACH PARTITION sales_1 FOR VALUES IN (1);
+CREATE TABLE sales_2 PARTITION OF sales FOR VALUES IN (2) PARTITION BY RANGE (id);
+CREATE TABLE sales_2_low PARTITION OF sales_2 FOR VALUES FROM (MINVALUE) TO (500);
+CREATE TABLE sales_2_high PARTITION OF sales_2 FOR VALUES FROM (500) TO (MAXVALUE);
+"""
+VIA_ROOT = ("postgres", "sqlite", "file")
+
+
+class Partitions(Case):
+    def tree(self):
+        stage = self.stage()
+        for statement in TREE.strip().split(";\n"):
+            stage.shop.run(statement.rstrip(";"))
+        return stage
+
+    def wait_copied(self, stage):
+        wait_until(lambda: f"copies: {stage.shop.run('SELECT * FROM fanout.backfills')}",
+                   lambda: not stage.shop.run("SELECT FROM fanout.backfills WHERE state <> 'complete'"))
+
+    def rows(self, database, columns="id, region, v, n", table="sales"):
+        return sorted(database.run(f"SELECT {columns} FROM {table}"), key=str)
+
+    def sqlite_rows(self, stage, columns="id, region, v, n"):
+        database = sqlite3.connect(stage.sqlite_path)
+        try:
+            return sorted(database.execute(f"SELECT {columns} FROM sales").fetchall(), key=str)
+        finally:
+            database.close()
+
+    def compare_roots(self, stage):
+        stage.wait_for(*VIA_ROOT)
+        expected = self.rows(stage.shop)
+        self.assertEqual(expected, self.rows(stage.copy))
+        texts = self.rows(stage.shop, "id, region, v, n::text")
+        self.assertEqual(texts, self.sqlite_rows(stage))
+        replayed = Replay(stage.file_path).table("public", "sales").values()
+        self.assertEqual([(i, r, v) for i, r, v, _ in expected],
+                         sorted(((row["id"], row["region"], row["v"]) for row in replayed), key=str))
+
+    def change(self, chosen, stage):
+        connection = stage.shop.connect(autocommit=False)
+        with connection, connection.cursor() as cursor:
+            for _ in range(chosen.randint(1, 6)):
+                one, region = chosen.randint(1, 999), chosen.randint(0, 2)
+                text = "x" * chosen.choice((1, 10, 3000))
+                cursor.execute(chosen.choice((
+                    "INSERT INTO sales VALUES (%(id)s, %(region)s, %(v)s, %(id)s) ON CONFLICT DO NOTHING",
+                    "INSERT INTO sales VALUES (%(id)s, %(region)s, %(v)s, %(id)s) ON CONFLICT DO NOTHING",
+                    "UPDATE sales SET v = %(v)s WHERE id %% 7 = %(id)s %% 7",
+                    "UPDATE sales s SET region = %(region)s WHERE id %% 11 = %(id)s %% 11 AND NOT EXISTS "
+                    "(SELECT FROM sales o WHERE o.id = s.id AND o.region = %(region)s)",
+                    "UPDATE sales s SET id = (s.id + 487) %% 1000 WHERE id %% 13 = %(id)s %% 13 AND NOT EXISTS "
+                    "(SELECT FROM sales o WHERE o.id = (s.id + 487) %% 1000 AND o.region = s.region)",
+                    "DELETE FROM sales WHERE id %% 17 = %(id)s %% 17")), {"id": one, "region": region, "v": text})
+        connection.close()
+
+    def test_via_root_under_random_changes(self):
+        chosen = random.Random(seed())
+        stage = self.tree()
+        run = stage.shop.run
+        run("ALTER TABLE sales ALTER COLUMN v SET STORAGE EXTERNAL")
+        for leaf in ("sales_0", "sales_1", "sales_2_low", "sales_2_high"):
+            run(f"ALTER TABLE {leaf} ALTER COLUMN v SET STORAGE EXTERNAL")
+        for _ in range(30):
+            self.change(chosen, stage)
+        for kind in VIA_ROOT:
+            stage.subscribe(kind, ["public.sales"], via_root=True, backfill=True)
+        for _ in range(40):
+            self.change(chosen, stage)
+        self.wait_copied(stage)
+        self.compare_roots(stage)
+        # partitions come and go, without rows
+        run("CREATE TABLE sales_3 PARTITION OF sales FOR VALUES IN (3)")
+        run("INSERT INTO sales VALUES (1, 3, 'new', 1)")
+        run("UPDATE sales SET region = 3 WHERE region = 1 AND id NOT IN (SELECT id FROM sales WHERE region = 3)")
+        run("DELETE FROM sales WHERE region = 1")
+        run("ALTER TABLE sales DETACH PARTITION sales_1")
+        run("INSERT INTO sales_1 (id, region, v) VALUES (5000, 1, 'not of the tree')")
+        run("DELETE FROM sales_1")
+        run("ALTER TABLE sales ATTACH PARTITION sales_1 FOR VALUES IN (1)")
+        run("UPDATE sales SET region = 1 WHERE region = 3 AND id % 2 = 0")
+        run("DELETE FROM sales WHERE region = 3")
+        run("DROP TABLE sales_3")
+        for _ in range(20):
+            self.change(chosen, stage)
+        self.compare_roots(stage)
+        self.assertEqual([t for (t,) in stage.copy.run("SELECT relname FROM pg_class WHERE relname LIKE 'sales%' "
+                                                       "AND relkind = 'r'")], ["sales"])
+        # the columns of the root may change
+        run("ALTER TABLE sales ADD COLUMN more integer DEFAULT 7")
+        stage.copy.run("ALTER TABLE sales ADD COLUMN more integer DEFAULT 7")
+        database = sqlite3.connect(stage.sqlite_path)
+        database.execute("ALTER TABLE sales ADD COLUMN more INTEGER DEFAULT 7")
+        database.close()
+        for _ in range(10):
+            self.change(chosen, stage)
+        self.compare_roots(stage)
+        self.assertEqual(self.rows(stage.shop, "id, region, more"), self.rows(stage.copy, "id, region, more"))
+
+    def test_a_parent_names_its_leaves(self):
+        chosen = random.Random(seed())
+        stage = self.tree()
+        stage.subscribe("postgres", ["public.sales"])
+        stage.subscribe("file", ["public.sales_2"])
+        for _ in range(40):
+            self.change(chosen, stage)
+        stage.shop.run("CREATE TABLE sales_3 PARTITION OF sales FOR VALUES IN (3)")
+        stage.shop.run("INSERT INTO sales VALUES (1, 3, 'new', 1)")
+        stage.wait_for("postgres", "file")
+        leaves = [t for (t,) in stage.shop.run("SELECT relid::regclass::text FROM pg_partition_tree('sales') WHERE isleaf")]
+        self.assertEqual(len(leaves), 5)
+        for leaf in leaves:
+            self.assertEqual(self.rows(stage.shop, table=leaf), self.rows(stage.copy, table=leaf), leaf)
+        self.assertEqual({name for _, name in Replay(stage.file_path).tables}, {"sales_2_low", "sales_2_high"})
+        self.assertEqual(stage.shop.run("SELECT table_name FROM fanout.subscription_tables WHERE subscription = 'file' "
+                                        "ORDER BY 1"), [("sales_2_high",), ("sales_2_low",)])
+
+    def test_truncate(self):
+        stage = self.tree()
+        run = stage.shop.run
+        stage.subscribe("postgres", ["public.sales"], via_root=True)
+        stage.subscribe("file", ["public.sales"])
+        run("INSERT INTO sales SELECT i, i % 3, 'v', i FROM generate_series(1, 30) AS i")
+        run("TRUNCATE sales")
+        run("INSERT INTO sales SELECT i, i % 3, 'v', i FROM generate_series(1, 30) AS i")
+        stage.wait_for("postgres", "file")
+        self.assertEqual(self.rows(stage.shop), self.rows(stage.copy))
+        run("TRUNCATE sales_0")
+        run("INSERT INTO sales VALUES (99, 0, 'after', 0)")
+        stage.wait_for("file")
+        row = stage.wait_state("postgres", "failed")
+        self.assertIn("TRUNCATE of its partition public.sales_0 alone cannot be carried", row["last_error"])
+        self.assertEqual(len(self.rows(stage.copy)), 30)
+        stage.copy.run("DELETE FROM sales WHERE region = 0")
+        run("SELECT fanout.skip('postgres')")
+        stage.wait_for("postgres")
+        self.assertEqual(self.rows(stage.shop), self.rows(stage.copy))
+        with open(stage.file_path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+        self.assertEqual([line["table"] for line in lines if line["op"] == "truncate"][4:], ["sales_0"])
+        self.assertEqual(lines[-1]["table"], "sales_0")
+
+    def test_rows_columns_and_masks_of_the_root(self):
+        stage = self.tree()
+        run = stage.shop.run
+        run("INSERT INTO sales SELECT i, i % 3, 'secret ' || i, i FROM generate_series(1, 30) AS i")
+        stage.subscribe("postgres", [json.dumps({"table": "public.sales", "where": "id % 2 = 0",
+                                                 "columns": ["region", "id", "v"], "masks": {"v": "hash"}})],
+                        via_root=True, backfill=True)
+        run("INSERT INTO sales SELECT i, i % 3, 'secret ' || i, i FROM generate_series(31, 60) AS i")
+        run("UPDATE sales SET region = (region + 1) % 3, v = v || '!' WHERE id % 5 = 0")
+        run("UPDATE sales SET id = id + 101 WHERE id % 7 = 0")
+        self.wait_copied(stage)
+        stage.wait_for("postgres")
+        expected = run("SELECT id, region, fanout._mask(v, 'hash', -1, s.secret) FROM sales, fanout.mask_secret s "
+                       "WHERE id % 2 = 0")
+        self.assertEqual(sorted(expected, key=str), self.rows(stage.copy, "id, region, v"))
+
+    def test_a_leaf_that_does_not_fit_is_refused(self):
+        stage = self.tree()
+        run = stage.shop.run
+        run("ALTER TABLE sales REPLICA IDENTITY FULL")
+        self.refused(lambda: stage.subscribe("file", ["public.sales"], via_root=True),
+                     "partition public.sales_0 cannot be carried as public.sales",
+                     "ALTER TABLE public.sales_0 REPLICA IDENTITY FULL;", sqlstate="22023")
+        run("ALTER TABLE sales REPLICA IDENTITY DEFAULT")
+        run("SELECT fanout.create_subscription('file', 'file', '{public.sales}', '{\"via_root\": true, \"backfill\": false}')")
+        run("ALTER TABLE sales_1 REPLICA IDENTITY NOTHING")
+        run("INSERT INTO sales VALUES (1, 0, 'a', 1)")
+        stage.wait_for("file")
+        run("INSERT INTO sales VALUES (2, 1, 'b', 1)")
+        row = stage.wait_state("file", "failed")
+        self.assertIn("public.sales_1 cannot be carried: its rows are found by column \"id\"", row["last_error"])
+        self.assertIn(("table public.sales_1", "error"),
+                      run("SELECT item, state FROM fanout.check()"))
+        self.refused(lambda: run("SELECT fanout.alter_subscription('file', '{\"via_root\": false}')"),
+                     'option "via_root" cannot be changed', sqlstate="22023")
+
+
+main()
