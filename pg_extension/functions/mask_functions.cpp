@@ -1,7 +1,7 @@
 // Masks for SQL: copies of existing rows get theirs by query.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/tables/mask.hpp"
+#include "pg_extension/values/mask.hpp"
 
 using namespace fanout::plugin;
 

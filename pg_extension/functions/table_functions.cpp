@@ -3,7 +3,7 @@
 //
 #include "pg_extension/tables/lineage.hpp"
 #include "pg_extension/tables/projection.hpp"
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 using namespace fanout::plugin;
 

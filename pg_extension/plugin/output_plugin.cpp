@@ -11,7 +11,7 @@
 #include "pg_extension/plugin/ring_face.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 #include "pg_extension/tables/subscription_config.hpp"
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

@@ -6,7 +6,7 @@
 #include "pg_extension/plugin/ring_record.hpp"
 #include "pg_extension/plugin/row_choice.hpp"
 #include "pg_extension/plugin/tuple_encoder.hpp"
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

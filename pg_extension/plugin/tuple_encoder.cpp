@@ -3,7 +3,7 @@
 //
 #include "pg_extension/plugin/tuple_encoder.hpp"
 //
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

@@ -4,7 +4,7 @@
 #include "pg_extension/tables/projection.hpp"
 //
 #include "pg_extension/tables/buffer_writer.hpp"
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

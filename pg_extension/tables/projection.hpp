@@ -6,10 +6,10 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/tables/mask.hpp"
 #include "pg_extension/tables/row_predicate.hpp"
 #include "pg_extension/tables/table_filter.hpp"
-#include "pg_extension/tables/value_plan.hpp"
+#include "pg_extension/values/mask.hpp"
+#include "pg_extension/values/value_plan.hpp"
 //
 #include "fanout/wire/record_format.hpp"
 

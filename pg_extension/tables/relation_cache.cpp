@@ -4,7 +4,7 @@
 #include "pg_extension/tables/relation_cache.hpp"
 //
 #include "pg_extension/tables/buffer_writer.hpp"
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 //
 #include <initializer_list>
 

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
-#include "pg_extension/tables/mask.hpp"
 #include "pg_extension/tables/table_pattern.hpp"
+#include "pg_extension/values/mask.hpp"
 
 namespace fanout::plugin {
 

@@ -1,9 +1,9 @@
 // Constants by input function, hashes over the UTF-8 of a text.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/tables/mask.hpp"
+#include "pg_extension/values/mask.hpp"
 //
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

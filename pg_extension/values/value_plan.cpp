@@ -3,9 +3,9 @@
 // is not named goes through its output function.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/tables/value_plan.hpp"
+#include "pg_extension/values/value_plan.hpp"
 //
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 
 namespace fanout::plugin {
 

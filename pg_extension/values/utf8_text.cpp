@@ -1,7 +1,7 @@
 // Piece by piece: a value may have a gigabyte, and grow by half.
 #include "pg_extension/pg_version.hpp"
 //
-#include "pg_extension/tables/utf8_text.hpp"
+#include "pg_extension/values/utf8_text.hpp"
 //
 #include "fanout/wire/value_format.hpp"
 
