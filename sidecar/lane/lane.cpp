@@ -33,7 +33,7 @@ Lane::Lane(LaneSettings settings, const fanout_connector& connector, journal::Jo
       cursors_(cursor_directory, settings_.subscription, settings_.stream_identity),
       letters_(std::filesystem::path(cursor_directory).parent_path().string(),
                settings_.subscription),
-      parking_(letters_, settings_.skips),
+      parking_(letters_, settings_.skips, settings_.redrives),
       outbox_(std::move(doorbell)),
       tables_(settings_.subscription),
       reader_(journal.new_reader()) {}
