@@ -332,7 +332,7 @@ Delivery::Trouble Delivery::save_cursor() {
     const auto saved = cursors_.save(
         {settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_, board.rows_delivered,
          board.rows_filtered, board.transactions, board.filtered_up_to,
-         notes_at_target ? std::map<std::string, std::string>{} : notes_});
+         notes_at_target ? std::map<std::string, std::string>{} : notes_, board.tables});
     saved_at_ = std::chrono::steady_clock::now();
     FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {

@@ -53,7 +53,10 @@ void Lane::start() {
             board.rows_read = board.rows_delivered + board.rows_filtered + board.rows_dead_lettered;
             board.filtered_up_to = stored.value().filtered_up_to;
             board.transactions = stored.value().transactions;
+            board.tables = stored.value().tables;
         });
+        for (const auto& table : stored.value().tables)
+            tables_.counts()[table.oid] = table;
     }
     thread_ = std::thread([this] { run(); });
 }
