@@ -46,7 +46,10 @@ class Reader {
     std::string select(const Job& job) const;
     void adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, double seconds);
     void give_back(const Job& job, const Status& why);
-    void slow_down(std::uint64_t rows, std::uint64_t bytes, double seconds);
+    void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
+                   std::uint64_t bytes);
+    std::uint64_t rows_by_rate() const;
+    std::shared_ptr<void> take_turn();
     void pause(std::chrono::milliseconds time);
 
     Copier& copier_;
@@ -54,6 +57,7 @@ class Reader {
     std::optional<source::SourceConnection> rows_, eyes_;
     pacing::Backoff backoff_{std::chrono::seconds(5)};
     std::uint64_t rows_read_ = 0, bytes_read_ = 0;  // of the last chunk
+    double seconds_read_ = 0;
     std::optional<Bound> cut_;
 };
 
