@@ -23,8 +23,10 @@ constexpr auto kCursorSaveInterval = 1s;
 constexpr auto kIdleWait = 1h;
 /// Such a connector is looked after this often while the lane reads.
 constexpr std::uint64_t kRecordsBetweenMoves = 256;
-/// At the journal's end: as long what comes next may catch up with what is under way.
-constexpr auto kLinger = 1ms;
+/// At the journal's end: as long what comes next may catch up with what is under way. Whoever waits
+/// for a position says so in the journal; for all others an answer may lie for a moment, and the
+/// next transaction's wake-up takes it along: a wake-up less for each.
+constexpr auto kLinger = 10ms;
 /// As long while tables are copied: readers wait for the lane.
 constexpr auto kLook = 1ms;
 /// News of copies are told so soon.
