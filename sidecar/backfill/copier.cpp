@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto kHoldMax = 100ms;
 constexpr unsigned kWorkersMax = 16;
 /// If it is not said: what all chunks between source and target may take, about, and each.
-constexpr std::uint64_t kChunksBytesMax = 20U << 20, kChunkBytesMin = 1U << 20,
+constexpr std::uint64_t kChunksBytesMax = 14U << 20, kChunkBytesMin = 1U << 20,
                         kChunkBytesMax = 8U << 20;
 
 }  // namespace
@@ -60,8 +60,8 @@ void Copier::set_plan(const Plan& plan) {
         options_ = plan.options;
         options_.workers = std::clamp(options_.workers, 1U, kWorkersMax);
         if (options_.chunk_bytes == 0)
-            options_.chunk_bytes =
-                std::clamp(kChunksBytesMax / (options_.workers + 2), kChunkBytesMin, kChunkBytesMax);
+            options_.chunk_bytes = std::clamp(kChunksBytesMax / (options_.workers + 2),
+                                              kChunkBytesMin, kChunkBytesMax);
         for (const auto& request : plan.requests) {
             accept(request);
             tables_.at(request.table).listed = true;

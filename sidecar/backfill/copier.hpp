@@ -129,12 +129,14 @@ class Copier {
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    Options options_;                    // with mutex_
-    std::map<Oid32, TableCopy> tables_;  // with mutex_
-    std::vector<Oid32> gone_;            // with mutex_: whose notes go
-    Hold hold_;                          // with mutex_
-    std::uint64_t next_id_ = 1;          // with mutex_
-    unsigned reading_ = 0;               // with mutex_: readers in the midst of a COPY
+    Options options_;                                       // with mutex_
+    std::map<Oid32, TableCopy> tables_;                     // with mutex_
+    std::vector<Oid32> gone_;                               // with mutex_: whose notes go
+    Hold hold_;                                             // with mutex_
+    std::uint64_t next_id_ = 1;                             // with mutex_
+    std::chrono::steady_clock::time_point wal_asked_at_{};  // with mutex_
+    bool short_of_wal_ = false;  // with mutex_: the slot is near its limit
+    unsigned reading_ = 0;       // with mutex_: readers in the midst of a COPY
     std::chrono::steady_clock::time_point free_at_{};  // with mutex_: by the rate limits
     std::vector<std::thread> readers_;
 };

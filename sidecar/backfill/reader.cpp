@@ -34,6 +34,17 @@ SELECT set_config(s.name, s.value, false) FROM (VALUES
     ('plan_cache_mode', 'force_generic_plan'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
     ('client_encoding', current_setting('server_encoding'))) AS s (name, value))";
 
+/// Less than a fifth of what max_slot_wal_keep_size lets the slot hold is left. Null: no limit.
+constexpr const char* kShortOfWal = R"(
+SELECT r.safe_wal_size * 5 < pg_size_bytes(current_setting('max_slot_wal_keep_size'))
+FROM fanout.subscription_def d JOIN fanout.stream_def t ON t.id = d.stream_id
+JOIN pg_replication_slots r ON r.slot_name = t.slot_name
+WHERE d.id = $1::integer)";
+
+constexpr const char* kWalDetail =
+    "waiting: the slot's WAL is near max_slot_wal_keep_size; see retained_wal_bytes in "
+    "fanout.streams";
+
 constexpr const char* kUnsettled =
     "waiting for transactions that are committed but not yet visible (synchronous standby?)";
 
@@ -170,6 +181,7 @@ Status Reader::work(Job& job) {
     if (auto done = connect(); !done.is_ok()) return done;
     if (job.id == 0) return look(job);
     const auto start = Clock::now();
+    if (short_of_wal()) return wait_for_wal(job);
     if (job.shape->columns.empty())  // known from a note only
         if (auto done = check_shape(job); !done.is_ok()) return done;
     if (job.mode == CopyMode::ordered)
@@ -187,6 +199,38 @@ Status Reader::work(Job& job) {
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
     adapt(job, rows_read_, bytes_read_, seconds_read_);
     slow_down(start, rows_read_, bytes_read_);
+    return Status::ok();
+}
+
+/// Whatever keeps the source's WAL, no copy should be a part of it. Asked once a second.
+bool Reader::short_of_wal() {
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        if (Clock::now() - copier_.wal_asked_at_ < 1s) return copier_.short_of_wal_;
+        copier_.wal_asked_at_ = Clock::now();
+    }
+    const auto result = eyes_->query_prepared("short_of_wal", kShortOfWal,
+                                              {std::to_string(copier_.parts_.subscription)});
+    if (!result.ok())
+        log::warning("cannot ask how near the slot is to its limit",
+                     {{"error", result.error->message}});
+    const bool is_short = result.ok() && !result.rows.empty() && result.rows[0][0] == "t";
+    const std::lock_guard lock(copier_.mutex_);
+    copier_.short_of_wal_ = is_short;
+    return is_short;
+}
+
+Status Reader::wait_for_wal(const Job& job) {
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr) return Status::ok();
+        copy->give_up(job.id);
+        copy->detail = kWalDetail;
+        copy->retry_at = Clock::now() + 1s;
+        copier_.news_ = true;
+    }
+    copier_.ask_lane();
     return Status::ok();
 }
 
@@ -265,9 +309,11 @@ Status Reader::choose_end(Job& job) {
 
 /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
 Status Reader::open_transaction(const Job& job) {
-    const auto error = rows_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE "
-                                      "ONLY " + job.shape->quoted + " IN ACCESS SHARE MODE",
-                                      kAnswerTimeout);
+    const auto error = rows_->execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE "
+        "ONLY " +
+            job.shape->quoted + " IN ACCESS SHARE MODE",
+        kAnswerTimeout);
     return error ? failure(*error) : Status::ok();
 }
 
@@ -478,9 +524,9 @@ void Reader::slow_down(Clock::time_point begun, std::uint64_t rows, std::uint64_
             seconds = std::max(seconds, static_cast<double>(bytes) /
                                             static_cast<double>(options.bytes_per_second));
         if (seconds == 0) return;
-        copier_.free_at_ = std::max(copier_.free_at_, begun) +
-                           std::chrono::duration_cast<Clock::duration>(
-                               std::chrono::duration<double>(seconds));
+        copier_.free_at_ =
+            std::max(copier_.free_at_, begun) +
+            std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
         until = copier_.free_at_;
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
@@ -496,9 +542,8 @@ std::uint64_t Reader::rows_by_rate() const {
 /// As many as there are workers read at a time; the others have a chunk ready. Null: stopped.
 std::shared_ptr<void> Reader::take_turn() {
     std::unique_lock lock(copier_.mutex_);
-    copier_.changed_.wait(lock, [&] {
-        return copier_.stopping_ || copier_.reading_ < copier_.options_.workers;
-    });
+    copier_.changed_.wait(
+        lock, [&] { return copier_.stopping_ || copier_.reading_ < copier_.options_.workers; });
     if (copier_.stopping_) return nullptr;
     ++copier_.reading_;
     return {&copier_, [this](void*) {

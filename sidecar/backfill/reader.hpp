@@ -34,6 +34,8 @@ class Reader {
     Status work(Job& job);
     Status connect();
     Status command(source::SourceConnection& session, const std::string& sql);
+    bool short_of_wal();
+    Status wait_for_wal(const Job& job);
     Status look(const Job& job);
     Status choose_end(Job& job);
     Status open_transaction(const Job& job);

@@ -176,9 +176,9 @@ class Delivery {
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
     std::uint32_t open_xid_ = 0;
-    std::uint64_t copied_rows_ = 0;  // ordinals of their positions
+    std::uint64_t copied_rows_ = 0;             // ordinals of their positions
     std::vector<fanout_change> spare_changes_;  // of a copied chunk that is done with
-    bool landings_wait_ = false;     // for the connector to be done with others
+    bool landings_wait_ = false;                // for the connector to be done with others
     std::chrono::steady_clock::time_point copies_told_at_{};
     std::uint64_t records_since_move_ = 0;
     bool waiting_ = false;  // for the journal to grow
