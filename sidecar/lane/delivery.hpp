@@ -59,7 +59,7 @@ struct DeliveryParts {
     LaneOutbox& outbox;
     const backfill::PlanBox& plan;
     letters::Parking& parking;
-    const letters::DeadLetters& letters;
+    letters::DeadLetters& letters;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -115,7 +115,9 @@ class Delivery {
     Trouble tell_of_copies();
     bool copies_are_told_late() const;
     Trouble put_notes();
-    Trouble refused_copy(const host::Outcome& outcome) const;
+    Lsn copied_at() const;
+    Trouble refused_copy(const host::Outcome& outcome);
+    Trouble park_copy(const fanout_change& change, const letters::Reason& reason);
 
     bool over_limits() const;
     Trouble relieve();
@@ -143,8 +145,17 @@ class Delivery {
     bool is_wanted(const CachedTable& table) const;
     Trouble park(const wire::RecordView& record, const CachedTable* table);
     bool is_parked(const wire::RecordView& record) const;
+    Trouble supersede(const fanout_change& change, const Position& at);
+    Trouble letters_changed(const Status& status) const;
+    Trouble take_redriven_note(std::map<std::string, std::string>& notes);
+    Trouble redrive_letters();
+    Trouble redrive(const Position& at);
+    Status decode_letter(const letters::Letter& letter, fanout_change& change);
+    Trouble write_letter(fanout_change& change);
+    Trouble redrive_refused(const Position& at, const std::string& error, const std::string& hint);
     Ending failed_call(const char* call, const host::Outcome& outcome);
     Ending refused_change(const host::Outcome& outcome);
+    Ending ended_redrive(const host::Outcome& outcome);
 
     const LaneSettings& settings_;
     journal::Journal& journal_;
@@ -153,7 +164,7 @@ class Delivery {
     TableCache& tables_;
     LaneOutbox& outbox_;
     letters::Parking& parking_;
-    const letters::DeadLetters& letters_;
+    letters::DeadLetters& letters_;
     const std::atomic<bool>& stop_requested_;
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;
@@ -180,6 +191,16 @@ class Delivery {
     std::vector<fanout_change> spare_changes_;  // of a copied chunk that is done with
     bool landings_wait_ = false;                // for the connector to be done with others
     std::chrono::steady_clock::time_point copies_told_at_{};
+
+    /// A dead letter that is being delivered.
+    struct Redriving {
+        Redriving(const Position& position, std::uint32_t subscription)
+            : at(position), tables(subscription) {}
+        Position at;
+        letters::OpenLetter file;
+        TableCache tables;  // of its own: the table may look different by now
+    };
+    std::unique_ptr<Redriving> redriving_;
     std::uint64_t records_since_move_ = 0;
     bool waiting_ = false;  // for the journal to grow
     bool progressed_ = false;

@@ -22,31 +22,17 @@ std::uint64_t first_ordinal() {
 /// How far copies are is told this often at most, unless one has begun or ended.
 constexpr auto kCopiesTellEvery = std::chrono::milliseconds(500);
 
-/// No transaction has so many changes.
-constexpr std::uint64_t kCopiedFrom = 1ULL << 48;
-
 }  // namespace
-
-/// A copied row cannot be put aside: it has no place in the stream at which it would come again.
-/// What its snapshot saw may stand in the way of what the stream has yet to remove: that goes by
-/// itself once the stream is there.
-Delivery::Trouble Delivery::refused_copy(const host::Outcome& outcome) const {
-    if (!copier_ || outcome.at.index < kCopiedFrom) return std::nullopt;
-    const bool may_pass = reader_.backlog_bytes() != 0;
-    return Ending{
-        Ending::Kind::trouble, may_pass ? LaneState::retrying : LaneState::failed,
-        "a copied row was refused: " + outcome.message,
-        outcome.hint.empty() ? "Mend the target or the row's table, then resume." : outcome.hint,
-        0};
-}
 
 /// The copies' progress is the target's, or else beside the cursor.
 Delivery::Trouble Delivery::find_notes(const std::map<std::string, std::string>& stored) {
     copier_.reset();
     notes_ = stored;
-    if (connector_.keeps_notes() && connector_.keeps_cursor())
+    if (connector_.keeps_notes() && connector_.keeps_cursor()) {
         if (auto outcome = connector_.read_notes(notes_); !outcome.ok())
             return failed_call("read_notes", outcome);
+        if (auto trouble = take_redriven_note(notes_)) return trouble;
+    }
     plan_version_ = 0;
     copied_rows_ = first_ordinal();
     take_plan();
@@ -141,6 +127,7 @@ Delivery::Trouble Delivery::prepare_copies() {
             change.index = ++copied_rows_;
             change.tables = tables;
             change.table_count = 1;
+            if (auto trouble = supersede(change, {copied_at(), change.index})) return trouble;
             if (auto trouble = write_alone(std::move(batch))) return trouble;
             if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
         }
@@ -180,7 +167,12 @@ Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
         if (auto trouble = write_rows(landing, same ? known->table : landing.shape->table))
             return trouble;
     copier_->landed(landing, passed_.end_lsn);
-    return flush();
+    if (auto trouble = flush()) return trouble;
+    if (!parking_.any_copy_refused()) return std::nullopt;
+    // What was refused is only forgotten once the rest was not.
+    if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
+    parking_.copies_landed(landing.table);
+    return std::nullopt;
 }
 
 /// One write, so that a connector can send it ahead; a chunk is limited by its bytes.
@@ -200,9 +192,22 @@ Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
     for (std::size_t i = 0; i < piece.rows(); ++i) {
         change.index = ++copied_rows_;
         change.after = piece.row(i);
-        batch.changes.push_back(change);
+        const auto* refused = parking_.any_copy_refused()
+                                  ? parking_.copy_refused(table.oid, letters::row_hash(change))
+                                  : nullptr;
+        auto trouble = refused != nullptr ? park_copy(change, *refused)
+                                          : supersede(change, {copied_at(), change.index});
+        if (trouble) return trouble;
+        if (refused == nullptr) batch.changes.push_back(change);
     }
     return batch.changes.empty() ? std::nullopt : write_alone(std::move(batch));
+}
+
+/// Where in the log the stream is, for what is not of it. Before the first transaction: in front
+/// of whatever may come.
+Lsn Delivery::copied_at() const {
+    if (passed_.commit_lsn == 0 && passed_.end_lsn != 0) return passed_.end_lsn - 1;
+    return passed_.commit_lsn;
 }
 
 /// A transaction of the host's own, at the place where the stream is.
@@ -210,10 +215,7 @@ Delivery::Trouble Delivery::write_alone(Batch batch) {
     batch.change_count = batch.changes.size();
     batch.first_record = reader_.records() + 1;  // it points into none
     fanout_transaction transaction{};
-    transaction.commit_lsn = passed_.commit_lsn;
-    // Before the first transaction: in front of whatever may come.
-    if (passed_.commit_lsn == 0 && passed_.end_lsn != 0)
-        transaction.commit_lsn = passed_.end_lsn - 1;
+    transaction.commit_lsn = copied_at();
     transaction.end_lsn = passed_.end_lsn;
     transaction.commit_time = passed_.commit_time;
     transaction.begins = transaction.ends = 1;

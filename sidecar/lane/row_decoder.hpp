@@ -2,6 +2,7 @@
 // into the record's bytes, its value tables stand in the arena. No state; lane thread.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "fanout/base/status.hpp"
@@ -37,6 +38,12 @@ struct UnjudgedRow {
     std::string_view error, key;
 };
 Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out);
+
+/// A record that stands alone, as it was kept.
+Status open_kept_record(std::span<const std::uint8_t> bytes, wire::RecordView& out);
+/// A relation record of which only the body was kept.
+wire::RecordView relation_record(std::span<const std::uint8_t> body, std::uint32_t epoch,
+                                 std::uint8_t flags);
 
 Status decode_message(const wire::RecordView& record, fanout_change& out);
 
