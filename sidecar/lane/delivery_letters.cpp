@@ -229,7 +229,9 @@ Status Delivery::decode_letter(const letters::Letter& letter, fanout_change& cha
 
 Delivery::Trouble Delivery::write_letter(fanout_change& change) {
     change.index = ++copied_rows_;
-    if (auto trouble = write_alone(&change, 1, true, true)) return trouble;
+    Batch batch;
+    batch.changes.push_back(change);
+    if (auto trouble = write_alone(std::move(batch))) return trouble;
     if (connector_.keeps_notes() && connector_.keeps_cursor())
         if (auto outcome =
                 connector_.put_note(kRedrivenNote, position_text(redriving_->at).c_str());

@@ -11,6 +11,31 @@ from fanout_test.daemon import Daemon
 from fanout_test.processes import DEADLINE_SECONDS, wait_until
 
 
+BUILDS = r'''
+CREATE SCHEMA "Back Office";
+CREATE TABLE "Back Office"."Odd ""Name""" ("Key, one" text COLLATE "C", "select" integer,
+    "Ünïcode" text, PRIMARY KEY ("select", "Key, one"));
+INSERT INTO "Back Office"."Odd ""Name"""
+    SELECT 'k''"' || i, i % 100, repeat('ü', i % 9) FROM generate_series(1, 3000) i;
+CREATE TABLE parent (id integer PRIMARY KEY, note text);
+CREATE TABLE child (more integer, PRIMARY KEY (id)) INHERITS (parent);
+INSERT INTO parent SELECT i, 'parent' FROM generate_series(1, 1500) i;
+INSERT INTO child SELECT i, 'child', i FROM generate_series(1001, 2500) i;
+CREATE TABLE made (a integer, b integer GENERATED ALWAYS AS (a * 2) STORED,
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+INSERT INTO made (a) SELECT i FROM generate_series(1, 2000) i;
+CREATE TABLE part (id integer, region text, n integer, PRIMARY KEY (id, region))
+    PARTITION BY LIST (region);
+CREATE TABLE part_north PARTITION OF part FOR VALUES IN ('north');
+CREATE TABLE part_rest PARTITION OF part DEFAULT;
+INSERT INTO part SELECT i, CASE i % 3 WHEN 0 THEN 'north' ELSE 'r' || i % 5 END, i
+    FROM generate_series(1, 3000) i;
+CREATE TABLE named (a integer, code integer NOT NULL, n integer);
+CREATE UNIQUE INDEX named_code ON named (code);
+ALTER TABLE named REPLICA IDENTITY USING INDEX named_code;
+INSERT INTO named SELECT i, 5000 - i, i FROM generate_series(1, 2000) i'''
+
+
 class Backfill(CopyCase):
     def test_an_idle_table_arrives_whole(self):
         stage = self.stage()
@@ -254,30 +279,7 @@ class Backfill(CopyCase):
         """Inheritance, partitions, generated columns, quoted names, keys that are not the first
         column, an identity that is not the primary key."""
         stage = self.stage()
-        stage.shop.run("""
-            CREATE SCHEMA "Back Office";
-            CREATE TABLE "Back Office"."Odd ""Name""" ("Key, one" text COLLATE "C", "select" integer,
-                "Ünïcode" text, PRIMARY KEY ("select", "Key, one"));
-            INSERT INTO "Back Office"."Odd ""Name"""
-                SELECT 'k''"' || i, i %% 100, repeat('ü', i %% 9) FROM generate_series(1, 3000) i;
-            CREATE TABLE parent (id integer PRIMARY KEY, note text);
-            CREATE TABLE child (more integer, PRIMARY KEY (id)) INHERITS (parent);
-            INSERT INTO parent SELECT i, 'parent' FROM generate_series(1, 1500) i;
-            INSERT INTO child SELECT i, 'child', i FROM generate_series(1001, 2500) i;
-            CREATE TABLE made (a integer, b integer GENERATED ALWAYS AS (a * 2) STORED,
-                id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
-            INSERT INTO made (a) SELECT i FROM generate_series(1, 2000) i;
-            CREATE TABLE part (id integer, region text, n integer, PRIMARY KEY (id, region))
-                PARTITION BY LIST (region);
-            CREATE TABLE part_north PARTITION OF part FOR VALUES IN ('north');
-            CREATE TABLE part_rest PARTITION OF part DEFAULT;
-            INSERT INTO part SELECT i, CASE i %% 3 WHEN 0 THEN 'north' ELSE 'r' || i %% 5 END, i
-                FROM generate_series(1, 3000) i;
-            CREATE TABLE named (a integer, code integer NOT NULL, n integer);
-            CREATE UNIQUE INDEX named_code ON named (code);
-            ALTER TABLE named REPLICA IDENTITY USING INDEX named_code;
-            INSERT INTO named SELECT i, 5000 - i, i FROM generate_series(1, 2000) i""".replace(
-                "%%", "%"))
+        stage.shop.run(BUILDS)
         stage.tables = ['"Back Office"."Odd ""Name"""', "public.parent", "public.child",
                         "public.made", "public.part_north", "public.part_rest", "public.named"]
         chance = random.Random(seed())
