@@ -308,17 +308,15 @@ class Backfill(CopyCase):
         stage.shop.run("CREATE TABLE elsewhere (n integer)")
         slow = stage.shop.connect(autocommit=False)
         slow.cursor().execute("INSERT INTO elsewhere VALUES (1)")  # holds the slot's WAL
-        stage.subscribe("file", ["public.t"], **SMALL, rows_per_second=2000)
-        stage.tables = ["public.t"]
         stage.shop.run("SELECT count(pg_logical_emit_message(false, 'test', repeat('x', 1000000))) "
-                       "FROM generate_series(1, 110)")
+                       "FROM generate_series(1, 115)")
+        stage.subscribe("file", ["public.t"], **SMALL)
+        stage.tables = ["public.t"]
         row = wait_until("the copy waits", lambda: stage.shop.row(
-            "SELECT * FROM fanout.backfills WHERE detail LIKE '%max_slot_wal_keep_size%'"))
+            "SELECT * FROM fanout.backfills WHERE detail LIKE '%%max_slot_wal_keep_size%%'"))
         self.assertEqual(row["state"], "waiting")
-        done = self.copies(stage, "file")[0][3]
-        self.assertLess(done, 8000)
         time.sleep(2.5)
-        self.assertLessEqual(self.copies(stage, "file")[0][3], done + 1500)  # what was under way
+        self.assertEqual(self.copies(stage, "file")[0][3], 0)
         slow.commit()
         slow.close()
 
