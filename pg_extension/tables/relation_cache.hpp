@@ -17,6 +17,7 @@ struct RelationEntry {
     bool wanted;        // some subscription gets its rows
     bool selective;     // not simply every row and column for everyone: see the projections
     bool is_config;     // fanout.subscription_def
+    bool is_ddl_event;  // fanout.ddl_event
     bool announced;     // the relation records of the present versions have been sent
     const char* schema;
     const char* name;
@@ -32,6 +33,7 @@ struct RelationCache {
     RelationEntry* last;
     uint32 last_version;
     bool carries_config;  // the ring face watches fanout.subscription_def
+    Oid being_logged;     // an unlogged table whose rows are being written to the WAL
 };
 
 RelationCache* create_relation_cache(MemoryContext parent, const TableFilter* filter,

@@ -1,5 +1,6 @@
-// Row, truncate and message records → fanout_change, without copying a value: the change points
-// into the record's bytes, its value tables stand in the arena. No state; lane thread.
+// Row, truncate, schema change and message records → fanout_change, without copying a value: the
+// change points into the record's bytes, its value tables stand in the arena. No state; lane
+// thread.
 #pragma once
 
 #include <string_view>
@@ -19,7 +20,7 @@ struct RowTable {
 };
 RowTable row_table(const wire::RecordView& record);
 
-/// insert, update or remove of `table`.
+/// insert, update, remove or rewritten of `table`.
 Status decode_row(const wire::RecordView& record, const CachedTable& table, Arena& arena,
                   fanout_change& out);
 
@@ -37,6 +38,14 @@ struct UnjudgedRow {
     std::string_view error, key;
 };
 Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out);
+
+/// Of one schema change. The texts are the record's.
+struct DdlRecord {
+    fanout_ddl ddl{};
+    bool wanted = false;      // by the subscription
+    bool first_rows = false;  // of a rewrite: they are new to everybody
+};
+Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlRecord& out);
 
 Status decode_message(const wire::RecordView& record, fanout_change& out);
 

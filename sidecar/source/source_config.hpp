@@ -10,6 +10,7 @@
 #include "fanout/base/status.hpp"
 #include "sidecar/backfill/request.hpp"
 #include "sidecar/host/option_check.hpp"
+#include "sidecar/lane/on_ddl.hpp"
 
 namespace fanout::source {
 
@@ -35,6 +36,7 @@ struct SubscriptionDef {
     bool paused = false;
     bool restored = false;  // came out of a dump: rests until somebody resumes it
     bool create_tables = false;
+    lane::OnDdl on_ddl = lane::OnDdl::ignore;
     bool park_rejected = false;  // on_reject = park
     Skips skips;
     std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again

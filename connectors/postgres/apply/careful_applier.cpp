@@ -29,6 +29,13 @@ void CarefulApplier::reset(bool skip_missing_rows) {
     in_transaction_ = in_savepoint_ = false;
 }
 
+void CarefulApplier::begin() {
+    if (in_transaction_) return;
+    session_.execute("BEGIN", "cannot begin a transaction in the target");
+    in_transaction_ = true;
+    in_savepoint_ = false;
+}
+
 void CarefulApplier::write(const fanout_batch& batch, bool regroup) {
     if (batch.change_count == 0) return;
     plans_.bind(batch);

@@ -117,7 +117,7 @@ typedef enum fanout_ddl_kind {
     FANOUT_DDL_ALTER_NULLABLE = 8,
     FANOUT_DDL_ALTER_DEFAULT = 9,
     FANOUT_DDL_ALTER_KEY = 10, /* primary key */
-    FANOUT_DDL_REWRITE = 11,   /* forget the table's rows: all of them follow, as FANOUT_READ */
+    FANOUT_DDL_REWRITE = 11,   /* forget the table's rows: all of them follow, as inserts */
     FANOUT_DDL_ATTACH_PARTITION = 12,
     FANOUT_DDL_DETACH_PARTITION = 13,
     FANOUT_DDL_CREATE_INDEX = 14,
@@ -136,6 +136,8 @@ typedef struct fanout_ddl {
     fanout_text new_schema, new_name; /* after it; empty if the table is gone */
     fanout_text column, new_column;   /* before and after; empty if it is about no column */
     fanout_text before, after;
+    /* Add column: the value, as text, of every row that was there already; data NULL: NULL. */
+    fanout_text missing;
     fanout_text statement; /* as it was sent, for people; may be cut */
 } fanout_ddl;
 
