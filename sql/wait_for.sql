@@ -2,7 +2,7 @@
 \set SHOW_CONTEXT never
 CREATE TABLE orders (id integer PRIMARY KEY);
 SELECT fanout.create_target('hole', 'blackhole', '{}');
-SELECT fanout.create_subscription('s', 'hole', '{public.orders}');
+SELECT fanout.create_subscription('s', 'hole', '{public.orders}', '{"backfill": false}');
 SELECT id FROM fanout.subscription_def \gset
 SELECT fanout.wait_for('nowhere');
 \echo :LAST_ERROR_SQLSTATE

@@ -3,7 +3,7 @@
 
 CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum, choices,
     capability, help) AS VALUES
-    ('backfill', 'boolean', 'false'::jsonb, NULL::bigint, NULL::bigint, NULL::text[], NULL,
+    ('backfill', 'boolean', 'true'::jsonb, NULL::bigint, NULL::bigint, NULL::text[], NULL,
         'copy the rows that exist already, of tables that match later too'),
     ('bytes_per_second', 'size', NULL, 1024, 1::bigint << 40, NULL, NULL,
         'how much backfills may read from the source; unlimited if left out'),

@@ -139,6 +139,7 @@ Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
     // The stream's own idea of the table, if it is the same: a connector plans once.
     const auto* known = tables_.find(landing.table);
     const bool same = known != nullptr && landing.shape->same_shape(known->table);
+    if (known == nullptr) tables_.count_of(landing.shape->table);
     if (landing.piece)
         if (auto trouble = write_rows(landing, same ? known->table : landing.shape->table))
             return trouble;

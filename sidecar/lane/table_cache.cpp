@@ -112,18 +112,18 @@ Result<const CachedTable*> TableCache::take(const wire::RecordView& record) {
             replaced_.push_back(std::move(replaced));
         versions.clear();
     }
-    count(*table);
+    table->count = &count_of(table->table);
     versions.push_back(std::move(table));
     return versions.back().get();
 }
 
-void TableCache::count(CachedTable& table) {
-    auto& count = counts_[table.table.oid];
-    count.oid = table.table.oid;
-    count.schema.assign(table.table.schema.data, table.table.schema.size);
-    count.name.assign(table.table.name.data, table.table.name.size);
-    count.identity = table.table.identity;
-    table.count = &count;
+TableCount& TableCache::count_of(const fanout_table& table) {
+    auto& count = counts_[table.oid];
+    count.oid = table.oid;
+    count.schema.assign(table.schema.data, table.schema.size);
+    count.name.assign(table.name.data, table.name.size);
+    count.identity = table.identity;
+    return count;
 }
 
 const CachedTable* TableCache::find(Oid32 oid) const {

@@ -65,12 +65,14 @@ class TableCache {
 
     std::unordered_map<Oid32, TableCount>& counts() { return counts_; }
 
+    /// Where the rows of a table are counted. Copied rows may come before any relation record.
+    TableCount& count_of(const fanout_table& table);
+
   private:
     using Versions = std::vector<std::unique_ptr<CachedTable>>;
 
     Status parse(CachedTable& into, bool has_reasons) const;
     const CachedTable* known(const Versions& versions, const wire::RecordView& record) const;
-    void count(CachedTable& table);
 
     const std::uint32_t subscription_;
     /// More than one where subscriptions want different rows or columns.

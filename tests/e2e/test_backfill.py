@@ -8,6 +8,7 @@ import psycopg2
 
 from fanout_test import shop
 from fanout_test.case import Case, main, seed
+from fanout_test.daemon import Daemon
 from fanout_test.processes import DEADLINE_SECONDS, wait_until
 
 SMALL = {"backfill": True, "chunk_bytes": "64kB", "workers": 3}
@@ -275,6 +276,36 @@ class Backfill(Case):
         row = stage.wait_state("postgres", "failed")
         self.assertIn("has rows already", row["last_error"])
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
+
+    def test_a_role_that_may_not_read(self):
+        stage = self.stage(start=False)
+        self.rows(stage, "t", 500)
+        stage.shop.run("CREATE ROLE reader LOGIN")
+        stage.shop.run("GRANT fanout_admin TO reader")
+        stage.daemon = Daemon(stage.folder, stage.shop.dsn(user="reader"))
+        stage.daemon.start()
+        stage.subscribe("postgres", **SMALL)
+        check = wait_until("the check names the table", lambda: stage.shop.row(
+            "SELECT * FROM fanout.check() WHERE item = 'backfill of public.t'"))
+        self.assertEqual((check["state"], check["remedy"]),
+                         ("error", "GRANT SELECT ON public.t TO reader;"))
+        wait_until("the view says why", lambda: "GRANT SELECT ON public.t TO" in (
+            self.copies(stage, "postgres")[0][7] or ""))
+        stage.shop.run(check["remedy"])
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+
+    def test_the_default_is_to_copy(self):
+        stage = self.stage()
+        self.rows(stage, "t", 300)
+        stage.shop.run("SELECT fanout.create_target('file', 'file', %s)",
+                       (json.dumps(stage.options_of("file")),))
+        stage.shop.run("SELECT fanout.create_subscription('file', 'file', '{public.*}')")
+        self.finished(stage, "file")
+        self.rows(stage, "late", 200)
+        wait_until("the table of later is copied", lambda: len(self.copies(stage, "file")) == 2
+                   and self.is_copied(stage, "file"))
+        stage.compare("file")
 
     def test_a_commit_that_nobody_sees_yet(self):
         stage = self.stage()

@@ -118,7 +118,8 @@ class Control(Case):
         stage.shop.run("SELECT fanout.create_target('a', 'file', %s)",
                        (json.dumps({"path": os.path.join(stage.folder, "a.jsonl")}),), user="alice")
         stage.shop.run("SELECT fanout.create_subscription('a', 'a', "
-                       "'{public.open_table,public.secret_table}')", user="alice")
+                       "'{public.open_table,public.secret_table}', '{\"backfill\": false}')",
+                       user="alice")
         stage.shop.run("INSERT INTO open_table VALUES (1, 'a')")
         stage.shop.run("INSERT INTO secret_table VALUES (1, 'a')")
         stage.wait_for("a")
