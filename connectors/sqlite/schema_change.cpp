@@ -8,6 +8,7 @@
 
 #include "_kit/sql_quote.hpp"
 #include "fanout/connector/connector.hpp"
+#include "sqlite/ddl_table.hpp"
 #include "sqlite/sql_text.hpp"
 
 namespace fanout::sqlite_target {
@@ -94,6 +95,7 @@ void SchemaChanger::apply(const fanout_ddl& ddl, bool create_tables) {
 }
 
 void SchemaChanger::dispatch(const fanout_ddl& ddl, bool create_tables) {
+    if (!kit::has_effect(kDdlEffects, ddl.kind)) return;
     const std::string name = name_of(ddl);
     if (ddl.kind == FANOUT_DDL_CREATE_TABLE) {
         if (ddl.table != nullptr && create_tables && ddl.table->column_count != 0 &&
@@ -120,7 +122,7 @@ void SchemaChanger::dispatch(const fanout_ddl& ddl, bool create_tables) {
         case FANOUT_DDL_REWRITE:
             return database_.execute("DELETE FROM " + quote_identifier(name));
         default:
-            return;  // columns of ours are never NOT NULL
+            return;
     }
 }
 

@@ -193,26 +193,42 @@ $body$;
 COMMENT ON FUNCTION fanout._shape_changes(jsonb, jsonb) IS
     'Internal: what makes one shape of a table another, step by step';
 
--- `rewrites`: its rows are about to be written anew, and come behind this.
+-- `rewrites`: its rows are about to be written anew, and come behind this. Rows are found again by
+-- their place: reading through the table would make transactions that are serializable depend on
+-- each other.
 CREATE FUNCTION fanout._record_shape(relation oid, old jsonb, new jsonb, rewrites boolean)
     RETURNS void
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
-    INSERT INTO fanout.ddl_event (relation, kind, schema_name, table_name, new_schema, new_table,
-        first_rows, statement)
-    SELECT relation, 'rewrite', old ->> 'schema', old ->> 'name', new ->> 'schema', new ->> 'name',
-        old ->> 'persistence' = 'u', left(current_query(), 4000)
-    WHERE rewrites;
-    INSERT INTO fanout.ddl_event (relation, kind, schema_name, table_name, new_schema, new_table,
-        column_name, new_column, before, after, missing, statement)
-    SELECT relation, c.kind, named ->> 'schema', named ->> 'name', new ->> 'schema', new ->> 'name',
-        c.column_name, c.new_column, c.before::text, c.after::text,
-        CASE WHEN c.kind = 'add_column' THEN c.after ->> 'missing' END, left(current_query(), 4000)
-    FROM fanout._shape_changes(old, new) AS c,
-        LATERAL (SELECT CASE WHEN c.kind IN ('rename_table', 'drop_table') THEN old ELSE new END)
-            AS n (named);
-    DELETE FROM fanout.ddl_event;
-    SELECT fanout._shape_recorded(relation);
+DECLARE
+    sent text := left(current_query(), 4000);
+    places tid[];
+BEGIN
+    WITH step (place, kind, named, column_name, new_column, before, after, missing, first_rows) AS (
+        SELECT 0, 'rewrite', new, NULL, NULL, NULL, NULL, NULL, old ->> 'persistence' = 'u'
+        WHERE rewrites
+        UNION ALL
+        SELECT c.place, c.kind, CASE WHEN c.kind IN ('rename_table', 'drop_table') THEN old
+            ELSE new END, c.column_name, c.new_column, c.before::text, c.after::text,
+            CASE WHEN c.kind = 'add_column' THEN c.after ->> 'missing' END, false
+        FROM fanout._shape_changes(old, new) WITH ORDINALITY
+            AS c (kind, column_name, new_column, before, after, place)
+    ),
+    made AS (
+        INSERT INTO fanout.ddl_event (relation, kind, schema_name, table_name, new_schema,
+            new_table, column_name, new_column, before, after, missing, first_rows, statement)
+        SELECT _record_shape.relation, s.kind, s.named ->> 'schema', s.named ->> 'name',
+            new ->> 'schema', new ->> 'name', s.column_name, s.new_column, s.before, s.after,
+            s.missing, s.first_rows, sent
+        FROM step s ORDER BY s.place
+        RETURNING ctid
+    )
+    SELECT array_agg(m.ctid) INTO places FROM made m;
+    IF places IS NOT NULL THEN
+        DELETE FROM fanout.ddl_event e WHERE e.ctid = ANY (places);
+    END IF;
+    PERFORM fanout._shape_recorded(relation);
+END
 $body$;
 COMMENT ON FUNCTION fanout._record_shape(oid, jsonb, jsonb, boolean) IS
     'Internal: tells the decoding worker how a table has changed';

@@ -2,8 +2,6 @@
 #include "pg_extension/pg_version.hpp"
 //
 #include "pg_extension/plugin/ddl_event.hpp"
-//
-#include <initializer_list>
 
 namespace fanout::plugin {
 
@@ -27,22 +25,29 @@ wire::DdlKind kind_of(const char* name) {
     return wire::DdlKind::other;
 }
 
-const char** text_of(DdlEvent* event, const char* column) {
-    struct Place {
-        const char* column;
-        const char* DdlEvent::*text;
-    };
-    static constexpr Place kPlaces[] = {
-        {"kind", &DdlEvent::kind_name},        {"schema_name", &DdlEvent::schema},
-        {"table_name", &DdlEvent::name},       {"new_schema", &DdlEvent::new_schema},
-        {"new_table", &DdlEvent::new_name},    {"column_name", &DdlEvent::column},
-        {"new_column", &DdlEvent::new_column}, {"before", &DdlEvent::before},
-        {"after", &DdlEvent::after},           {"statement", &DdlEvent::statement},
-    };
-    for (const Place& place : kPlaces) {
-        if (strcmp(place.column, column) == 0) return &(event->*place.text);
+struct TextColumn {
+    const char* name;
+    const char* DdlEvent::*text;
+};
+constexpr TextColumn kTextColumns[] = {
+    {"kind", &DdlEvent::kind_name},        {"schema_name", &DdlEvent::schema},
+    {"table_name", &DdlEvent::name},       {"new_schema", &DdlEvent::new_schema},
+    {"new_table", &DdlEvent::new_name},    {"column_name", &DdlEvent::column},
+    {"new_column", &DdlEvent::new_column}, {"before", &DdlEvent::before},
+    {"after", &DdlEvent::after},           {"statement", &DdlEvent::statement},
+};
+
+void take_column(DdlEvent* event, const char* name, Datum value) {
+    if (strcmp(name, "relation") == 0) {
+        event->relation = DatumGetObjectId(value);
+    } else if (strcmp(name, "first_rows") == 0) {
+        event->first_rows = DatumGetBool(value);
+    } else if (strcmp(name, "missing") == 0) {
+        event->missing = TextDatumGetCString(value);
     }
-    return nullptr;
+    for (const TextColumn& column : kTextColumns) {
+        if (strcmp(column.name, name) == 0) event->*column.text = TextDatumGetCString(value);
+    }
 }
 
 /// A list of columns is about those and no others.
@@ -75,26 +80,14 @@ bool read_ddl_event(Relation table, const ReorderBufferChange* change, DdlEvent*
     HeapTuple row = server::new_tuple(change);
     TupleDesc shape = RelationGetDescr(table);
     *event = DdlEvent{};
-    for (const char* column : {"kind", "schema_name", "table_name", "new_schema", "new_table",
-                               "column_name", "new_column", "before", "after", "statement"}) {
-        *text_of(event, column) = "";
-    }
+    for (const TextColumn& column : kTextColumns)
+        event->*column.text = "";
     for (int i = 0; i < shape->natts; ++i) {
         Form_pg_attribute attribute = TupleDescAttr(shape, i);
         if (attribute->attisdropped) continue;
         bool is_null = false;
         const Datum value = heap_getattr(row, i + 1, shape, &is_null);
-        if (is_null) continue;
-        const char* name = NameStr(attribute->attname);
-        if (strcmp(name, "relation") == 0) {
-            event->relation = DatumGetObjectId(value);
-        } else if (strcmp(name, "first_rows") == 0) {
-            event->first_rows = DatumGetBool(value);
-        } else if (strcmp(name, "missing") == 0) {
-            event->missing = TextDatumGetCString(value);
-        } else if (const char** text = text_of(event, name)) {
-            *text = TextDatumGetCString(value);
-        }
+        if (!is_null) take_column(event, NameStr(attribute->attname), value);
     }
     event->kind = kind_of(event->kind_name);
     event->is_gone = event->kind == wire::DdlKind::drop_table;

@@ -217,6 +217,15 @@ class Dump {
                 say("truncate tables=%u flags=%u", body.take<wire::TruncateBody>().relation_count,
                     header.flags);
                 break;
+            case wire::Kind::ddl: {
+                const auto ddl = body.take<wire::DdlBody>();
+                say("ddl relation=%u kind=%u subscriptions=%u flags=%u", ddl.relation, ddl.kind,
+                    ddl.wanted_count, header.flags);
+                break;
+            }
+            case wire::Kind::rewritten:
+                say("rewritten relation=%u", body.take<wire::RowBody>().relation);
+                break;
             case wire::Kind::message: {
                 const auto message = body.take<wire::MessageBody>();
                 const auto prefix = text_of(body.take_bytes(message.prefix_size));

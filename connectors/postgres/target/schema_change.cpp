@@ -2,7 +2,7 @@
 #include "postgres/target/schema_change.hpp"
 
 #include "_kit/sql_quote.hpp"
-#include "fanout/base/lsn_text.hpp"
+#include "postgres/target/ddl_table.hpp"
 
 namespace fanout::postgres {
 namespace {
@@ -57,6 +57,7 @@ void SchemaChanger::apply(const fanout_ddl& ddl, Position at) {
 }
 
 void SchemaChanger::dispatch(const fanout_ddl& ddl) {
+    if (!kit::has_effect(kDdlEffects, ddl.kind)) return;
     switch (ddl.kind) {
         case FANOUT_DDL_CREATE_TABLE:
             return create(ddl);

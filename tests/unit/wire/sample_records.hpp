@@ -102,6 +102,20 @@ inline std::vector<NamedRecord> sample_records() {
             out.put(std::uint32_t{16400});
             out.put(std::uint32_t{16401});
         });
+    add("ddl", Kind::ddl, wire::kFlagFirstRows, kLsn, 7, [](RecordWriter& out) {
+        out.put(wire::DdlBody{16400, static_cast<std::uint8_t>(wire::DdlKind::add_column), 0, 1, 0,
+                              19, 29, 3});
+        for (const char* name : {"public", "t", "public", "t", "", "c"})
+            out.put_text(name);
+        out.put(std::uint32_t{3});
+        out.put_bytes("{\"type\": \"integer\"}", 19);
+        out.put_bytes("'b'", 3);
+        out.put_bytes("ALTER TABLE t ADD c integer; ", 29);
+    });
+    add("rewritten", Kind::rewritten, 0, kLsn, 8, [&](RecordWriter& out) {
+        sample_row(out, wire::OldImage::none);
+        sample_image(out);
+    });
     add("message", Kind::message, wire::kFlagTransactional, kLsn, 5, [](RecordWriter& out) {
         out.put(wire::MessageBody{3, 5});
         out.put_bytes("appHello", 8);
