@@ -18,8 +18,15 @@ ROWS = 500_000
 PGBENCH = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history")
 
 
+# Rows per second, our own in proportion to theirs.
+GOALS_NATIVE = {"insert": 1.6, "update": 1.0, "pgbench": 4.0}
+GOAL_PIPE, GOAL_MB = 0.95, 64
+PIPE = "COPY BINARY pipe"
+
+
 class Native:
     name = "native, binary = on"
+    memory = {}
 
     def __init__(self, ground, database):
         self.ground, self.database = ground, database
@@ -29,6 +36,12 @@ class Native:
         self.database.run(f"""CREATE SUBSCRIPTION native CONNECTION '{self.ground.bench.dsn()}'
             PUBLICATION bench WITH (create_slot = false, slot_name = 'native', enabled = false,
                                     copy_data = false, binary = true)""")
+
+    def processes(self):
+        """Those on the way of a change, once it has caught up."""
+        return (self.ground.bench.value(
+            "SELECT pid FROM pg_stat_replication WHERE application_name = 'native'"),
+                self.database.value("SELECT pid FROM pg_stat_subscription WHERE pid IS NOT NULL"))
 
     def catch_up(self):
         end = self.ground.bench.value("SELECT pg_current_wal_flush_lsn()")
@@ -58,12 +71,19 @@ class Fanout:
     def prepare(self):
         self.ground.subscribe("copy", "postgres", {"dsn": self.database.dsn()})
 
-    def catch_up(self):
-        caught = self.ground.catch_up("copy")
-        backend = self.database.value("""SELECT pid FROM pg_stat_activity
+    def backend(self):
+        return self.database.value("""SELECT pid FROM pg_stat_activity
             WHERE datname = current_database() AND application_name LIKE '%fanout%'
               AND pid <> pg_backend_pid() LIMIT 1""")
+
+    def processes(self):
+        return self.ground.worker_pid(), self.ground.daemon.process.pid, self.backend()
+
+    def catch_up(self):
+        caught = self.ground.catch_up("copy")
+        backend = self.backend()
         target = cpu.cpu_us(backend) if backend else 0
+        self.memory = dict(worker_mb=caught.worker_mb, daemon_mb=caught.daemon_mb)
         return caught.seconds, caught.worker_us + caught.daemon_us + target, target
 
     def finish(self):
@@ -98,6 +118,15 @@ def run(report, options):
     report.show("rows_per_s", "rows per second", Native.name)
     report.show("cpu_us_per_row", "CPU microseconds per row, both servers and the daemon",
                 Native.name)
+    report.show("target_us_per_row", "of it the target's", Native.name)
+    for workload in dict.fromkeys(workload for _, workload in report.runs):
+        for against, goal in ((Native.name, GOALS_NATIVE[workload]), (PIPE, GOAL_PIPE)):
+            if report.values(against, workload, "rows_per_s"):
+                report.goal(f"{workload}: rows/s, pg_fanout / {against}, median of the runs' ratios",
+                            report.paired(Fanout.name, against, workload, "rows_per_s"), ">=", goal)
+        for who, figure in (("fanoutd", "daemon_mb"), ("the worker", "worker_mb")):
+            report.goal(f"{workload}: largest private memory of {who}, MiB",
+                        report.worst(Fanout.name, workload, figure), "<=", GOAL_MB)
 
 
 def _same_tables(ground, database, workload):
@@ -130,10 +159,11 @@ def _measure(ground, report, workload, count, runs):
         for contestant in contestants if number % 2 else reversed(contestants):
             seconds, used, target = contestant.catch_up()
             report.add(contestant.name, workload, rows=done, rows_per_s=done / seconds,
-                       cpu_us_per_row=used / done, target_us_per_row=target / done)
+                       cpu_us_per_row=used / done, target_us_per_row=target / done,
+                       **contestant.memory)
             contestant.finish()
         if workload == "insert":
-            report.add("COPY BINARY pipe", workload, **_pipe(ground, pipe, first, done))
+            report.add(PIPE, workload, **_pipe(ground, pipe, first, done))
         _must_be_equal(native, ours, workload)
 
 

@@ -10,6 +10,7 @@ from fanout_test.postgres import Postgres
 from fanout_test.processes import wait_until
 
 from . import cpu, rows
+from .held import Memory
 
 SETTINGS = {
     "fsync": "on", "shared_buffers": "1GB", "autovacuum": "off", "max_wal_size": "20GB",
@@ -96,16 +97,17 @@ class Ground:
     def catch_up(self, subscription):
         """Starts fanoutd on what is waiting in the WAL and stops the clock when it is delivered.
 
-        Returns wall seconds, and the CPU microseconds of the worker and of fanoutd.
+        Returns wall seconds, CPU microseconds and largest private memory of worker and fanoutd.
         """
         started = time.monotonic()
         self.daemon.start()
         wait_until("the worker runs", self.worker_pid, 60, pause=0.002)
         worker, daemon = self.worker_pid(), self.daemon.process.pid
-        self.wait_for(subscription)
-        seconds = time.monotonic() - started
-        return Caught(seconds, cpu.cpu_us(worker), cpu.cpu_us(daemon), cpu.rss_private_mb(worker),
-                      cpu.rss_private_mb(daemon))
+        with Memory(worker=worker, daemon=daemon) as memory:
+            self.wait_for(subscription)
+            seconds = time.monotonic() - started
+        return Caught(seconds, cpu.cpu_us(worker), cpu.cpu_us(daemon), memory.largest["worker"],
+                      memory.largest["daemon"])
 
     def close(self):
         if self.daemon.running():

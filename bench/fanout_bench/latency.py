@@ -5,6 +5,7 @@ the target for new rows without pause and notes when it first sees each. Same cl
 """
 import multiprocessing
 import os
+import statistics
 import time
 
 import psycopg2
@@ -16,6 +17,7 @@ from .ground import Ground, progress
 SECONDS = 20
 RATE = 200
 IDLE_SECONDS = 10
+GOAL_P99_MS = 5.0
 
 
 def _write(dsn, first, seconds, pipe):
@@ -82,6 +84,11 @@ def run(report, options):
         ground.close()
     report.show("p50_ms", f"milliseconds, half of the commits, {RATE} transactions/s", Native.name)
     report.show("p99_ms", "milliseconds, 99 of 100 commits", Native.name)
+    report.show("path_us", "CPU microseconds per transaction of everyone on the way", Native.name)
+    report.goal("p50, pg_fanout / native, median of the runs' ratios",
+                report.paired(Fanout.name, Native.name, "insert", "p50_ms"), "<=", 1.0)
+    report.goal("p99 of pg_fanout, ms, median of the runs",
+                statistics.median(report.values(Fanout.name, "insert", "p99_ms")), "<=", GOAL_P99_MS)
 
 
 def _measure(ground, report, seconds, runs):
@@ -97,9 +104,10 @@ def _measure(ground, report, seconds, runs):
         contestant.prepare()
         contestant.catch_up()
         progress(f"{contestant.name}: {seconds} s at {RATE} transactions/s")
+        watch = cpu.Watch(*contestant.processes())
         delays, first = _one_run(ground, database, first, seconds)
         report.add(contestant.name, "insert", rows=len(delays), p50_ms=_percentile(delays, 0.5),
-                   p99_ms=_percentile(delays, 0.99))
+                   p99_ms=_percentile(delays, 0.99), path_us=watch.us() / len(delays))
         if contestant_class is Fanout:
             _idle(ground, report)
         contestant.finish()

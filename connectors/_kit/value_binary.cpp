@@ -11,6 +11,10 @@ namespace fanout::kit {
 namespace {
 
 void append_pattern(std::string& out, std::string_view pattern, const std::uint8_t* data) {
+    if (pattern.front() == 'b') {  // then all of it is
+        out.append(reinterpret_cast<const char*>(data), pattern.size());
+        return;
+    }
     for (const char field : pattern) {
         switch (field) {
             case '8':

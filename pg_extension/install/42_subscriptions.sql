@@ -284,7 +284,8 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION fanout.pause_subscription(text) IS
-    'Stops delivery to the target of a subscription until fanout.resume_subscription(). Changes '
+    'Stops delivery to the target of a subscription until fanout.resume_subscription(). The state '
+    'is "pausing" until the lane has finished what it had in hand, then "paused". Changes '
     'wait in fanoutd''s journal; other subscriptions and the WAL of this server are not held up.';
 
 -- A subscription that came with a dump begins here and now: its past is in another database's WAL.

@@ -89,6 +89,9 @@ CREATE VIEW fanout._subscription AS
                 IS DISTINCT FROM (h.system_identifier, h.database_oid) THEN 'restored'
             WHEN d.generation <> st.generation OR NOT st.slot_usable THEN 'needs_resync'
             WHEN s.state = 'needs_resync' THEN s.state
+            -- Its lane finishes what it has in hand, and fanoutd says when it has stopped.
+            WHEN d.paused AND h.daemon_connected
+                AND s.state IN ('starting', 'streaming', 'retrying') THEN 'pausing'
             WHEN d.paused THEN 'paused'
             WHEN s.state IN ('failed', 'denied') THEN s.state
             WHEN NOT st.enabled OR NOT h.daemon_connected THEN 'waiting'
@@ -136,7 +139,7 @@ COMMENT ON COLUMN fanout.subscriptions.stream IS 'The stream it reads';
 COMMENT ON COLUMN fanout.subscriptions.target IS 'The target it delivers to';
 COMMENT ON COLUMN fanout.subscriptions.connector IS 'Connector of the target';
 COMMENT ON COLUMN fanout.subscriptions.state IS
-    'starting, streaming, paused; retrying: after an error, by itself; failed: a person has to act, '
+    'starting, streaming, paused; pausing: the lane finishes what it has in hand; retrying: after an error, by itself; failed: a person has to act, '
     'see last_error; denied: the owner may not read any of the tables; needs_resync: it has lost '
     'changes; waiting: for fanoutd or for its stream; restored: came with a dump, resume it to '
     'start; standby: this server is one, ask the primary';

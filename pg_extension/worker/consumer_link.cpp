@@ -59,6 +59,7 @@ void open_link(ConsumerLink* link, int socket) {
 
 void wait_on_link(ConsumerLink* link, long timeout_ms) {
     CHECK_FOR_INTERRUPTS();
+    ring_if_owed(link);
     WaitEvent happened[kEventCount];
     const int count =
         WaitEventSetWait(link->events, timeout_ms, happened, kEventCount, PG_WAIT_EXTENSION);
@@ -80,12 +81,23 @@ void wait_on_link(ConsumerLink* link, long timeout_ms) {
     CHECK_FOR_INTERRUPTS();
 }
 
+void nap(ConsumerLink* link, long us) {
+    ring_if_owed(link);
+    CHECK_FOR_INTERRUPTS();
+    pg_usleep(us);
+    // With the latch set the wait would not look at anything else. What set it is looked at behind.
+    ResetLatch(MyLatch);
+    wait_on_link(link, 0);
+}
+
 void check_link(ConsumerLink* link) {
     CHECK_FOR_INTERRUPTS();
     expect_silence(link->socket);
 }
 
-void ring_data_bell(const ConsumerLink* link) {
+void ring_if_owed(ConsumerLink* link) {
+    if (!link->bell_owed) return;
+    link->bell_owed = false;
     const uint64 one = 1;
     (void)!write(link->data_ready, &one, sizeof one);
 }

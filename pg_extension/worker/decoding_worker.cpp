@@ -218,10 +218,14 @@ void decode() {
                                    problem != nullptr ? problem : "no record")));
         }
         LogicalDecodingProcessRecord(context, context->reader);
+        if (XLogRecGetRmid(context->reader) == RM_XACT_ID) note_transaction_end();
         worker.processed_end = Max(worker.processed_end, context->reader->EndRecPtr);
         after_record();
         worker.ring->tick();
-        if (records % kRecordsPerPoll == 0) worker.progress->poll();
+        if (records % kRecordsPerPoll == 0) {
+            ring_if_owed(&worker.link);  // confirming may write to the disk
+            worker.progress->poll();
+        }
         CHECK_FOR_INTERRUPTS();
     }
 }

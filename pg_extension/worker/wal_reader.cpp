@@ -19,6 +19,8 @@ struct {
     TimeLineID timeline;
 } reading;
 
+CommitPace pace;
+
 /// Whole pages that were read at once: a system call per page was a tenth of decoding's cost.
 struct {
     char* bytes;
@@ -32,7 +34,14 @@ void wait_for_wal(XLogRecPtr wanted) {
     for (;;) {
         reading.flushed = server::flushed_lsn(&reading.timeline);
         if (wanted <= reading.flushed) return;
-        sleep_for_wal(reading.link, wanted, reading.idle_work(reading.argument));
+        ring_if_owed(reading.link);  // the idle work may write to the disk
+        const long sleep_ms = reading.idle_work(reading.argument);
+        const long nap_us = pace.nap_us(GetCurrentTimestamp());
+        if (nap_us > 0) {
+            nap(reading.link, nap_us);
+        } else {
+            sleep_for_wal(reading.link, wanted, sleep_ms);
+        }
     }
 }
 
@@ -85,6 +94,10 @@ XLogReaderRoutine* wal_reader_routine() {
     routine.segment_open = wal_segment_open;
     routine.segment_close = wal_segment_close;
     return &routine;
+}
+
+void note_transaction_end() {
+    pace.note();
 }
 
 void start_wal_reader(ConsumerLink* link, IdleWork idle_work, void* argument) {

@@ -25,8 +25,10 @@ constexpr auto kIdleWait = 1h;
 constexpr std::size_t kWritesAheadMax = 2;
 /// Such a connector is looked after this often while the lane reads.
 constexpr std::uint64_t kRecordsBetweenMoves = 256;
-/// At the journal's end: as long what comes next may catch up with what is under way.
-constexpr auto kLinger = 1ms;
+/// At the journal's end: as long what comes next may catch up with what is under way. Whoever waits
+/// for a position says so in the journal; for all others an answer may lie for a moment, and the
+/// next transaction's wake-up takes it along: a wake-up less for each.
+constexpr auto kLinger = 10ms;
 /// What was flushed and is not yet durable is waited for when nothing has come for so long.
 constexpr auto kDurableAfter = 200ms;
 

@@ -85,6 +85,11 @@ class Backfill(Case):
             self.assertEqual(stage.compare(kind), 8000)
         rows = dict((row[0], row[3]) for row in self.copies(stage, "postgres"))
         self.assertEqual(rows, {"t": 5000, "pair": 3000, "empty": 0})
+        # Counted by table, although the stream never announced any of them.
+        told = {row[0]: row[1] for row in stage.shop.run(
+            "SELECT table_name, rows_delivered FROM fanout.subscription_tables "
+            "WHERE subscription = 'postgres' AND schema_name = 'public'")}
+        self.assertEqual(told, {"t": 5000, "pair": 3000, "empty": 0})
 
     def test_keys_of_unknown_order_and_no_keys(self):
         stage = self.stage()

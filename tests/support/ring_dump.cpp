@@ -6,6 +6,7 @@
 //     --seconds N        stop after that time (default 10)
 //     --no-ack           never acknowledge durability
 //     --quiet            count only; the last line has the counts
+//     --patient          sleep until the bell rings, however long that is
 //     --version N        say hello with this protocol version
 //     --hold N           stop reading after N records, keep the connection
 //     --lie tail|ack     after the first record write an impossible value, then wait for the end
@@ -51,7 +52,7 @@ struct Options {
     double seconds = 10;
     long hold = -1;
     int version = ring::kProtocolVersion;
-    bool ack = true, quiet = false, chatter = false, attack = false;
+    bool ack = true, quiet = false, patient = false, chatter = false, attack = false;
 };
 
 [[noreturn]] void die(const std::string& text) {
@@ -85,6 +86,8 @@ Options parse(int argc, char** argv) {
             options.ack = false;
         else if (name == "--quiet")
             options.quiet = true;
+        else if (name == "--patient")
+            options.patient = true;
         else if (name == "--chatter")
             options.chatter = true;
         else if (name == "--attack")
@@ -460,7 +463,7 @@ int walk(const Attachment& at, const Options& options) {
         if (left) continue;  // drain once more
         reader.announce_wait();
         if (holding || reader.peek().empty()) {
-            wait_for(at.descriptors[ring::kDataReady], at.socket, 100);
+            wait_for(at.descriptors[ring::kDataReady], at.socket, options.patient ? -1 : 100);
         }
         reader.end_wait();
     }

@@ -155,6 +155,36 @@ class Ring(WorkerCase):
         answer = [line for line in consumer.lines("keepalive") if line.endswith("report=1")][0]
         self.assertGreaterEqual(int(answer.split()[1].split("=")[1]), lsn, answers)
 
+    def test_a_sleeping_consumer_is_woken_for_the_last_of_any_number_of_transactions(self):
+        consumer = self.attach("--seconds", 120, "--patient")
+        self.wait_lines(consumer, "keepalive")
+        done = 0
+        for count in (1, 1, 2, 1, 3, 50, 1, 400, 1):
+            for _ in range(count):
+                done += 1
+                self.shop.run("INSERT INTO t VALUES (%s, 'x')", (done,))
+            wait_until(f"{done} rows", lambda: f"new(id={done} note=x)" in consumer.text(), 5)
+
+    def test_a_busy_source_is_served_in_naps_and_then_slept_beside(self):
+        consumer = self.attach("--seconds", 120, "--patient", "--quiet")
+        pid = self.attached["worker_pid"]
+        self.wait_lines(consumer, "welcome")
+        begun, switches = time.monotonic(), self.voluntary_switches(pid)
+        self.shop.run("DO $$ BEGIN FOR i IN 1..3000 LOOP INSERT INTO t VALUES (i, 'x'); COMMIT; "
+                      "PERFORM pg_sleep(0.0002); END LOOP; END $$")
+        # Slower than that is no busy source; without naps the worker sleeps behind each commit.
+        if 3000 / (time.monotonic() - begun) > 1000:
+            self.assertLess(self.voluntary_switches(pid) - switches, 3000 * 0.7)
+        time.sleep(1.5)
+        before = self.cpu(pid)
+        time.sleep(2)
+        self.assertLessEqual(self.cpu(pid) - before, 1, "clock ticks in 2 s")
+
+    @staticmethod
+    def voluntary_switches(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return int(dict(line.split(":", 1) for line in file)["voluntary_ctxt_switches"])
+
     def test_idle_is_silent_and_free(self):
         consumer = self.attach("--seconds", 30)
         self.wait_lines(consumer, "keepalive")

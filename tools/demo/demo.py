@@ -15,11 +15,15 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "tests",
 from fanout_test import bank, oracle, places, shop  # noqa: E402
 from fanout_test.processes import wait_until  # noqa: E402
 from fanout_test.stage import KINDS, Stage, sum_at_every_commit  # noqa: E402
+from events import INSERT, ROWS, Events  # noqa: E402
 from latency import TABLE, LatencyProbe, percentiles  # noqa: E402
-from screen import Screen, milliseconds, number  # noqa: E402
+from screen import Screen, bar, milliseconds, number  # noqa: E402
 
 KEPT = os.path.join(places.TMP, f"pg_fanout-demo-{os.geteuid()}")
-BURST_ROWS = 50_000
+BURST_ROWS = 30_000
+# So that there is something to see: each copy is over in a second otherwise.
+COPY_ROWS_PER_SECOND = 50_000
+COPY_SECONDS_MAX = 60
 # Durable on purpose: the times below are to be those of servers that sync their commits.
 SETTINGS = {"fsync": "on", "shared_buffers": "64MB"}
 NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite", "file": "JSON lines"}
@@ -32,6 +36,7 @@ class Demo:
         self.stage = self.probe = None
         self.results, self.rates, self.latencies, self.delivered = {}, {}, {}, {}
         self.committed = self.rolled_back = self.rows = 0
+        self.generators, self.running, self.events = [], [], None
 
     # ---- the steps
 
@@ -47,15 +52,19 @@ class Demo:
 
     def set_up(self):
         stage = self.stage
-        self.screen.step("CREATE EXTENSION pg_fanout, one stream, three subscriptions")
+        self.screen.step(f"A shop and a bank, and a table with {number(ROWS)} rows already")
         self.generators = [stage.load(shop, seed=2026), stage.load(bank, seed=2026)]
         stage.shop.run(TABLE)
-        stage.shop.run("CREATE TABLE events (id bigint PRIMARY KEY, kind text, amount numeric(12,2),"
-                       " at timestamptz)")
+        self.events = Events(2026)
+        with stage.shop.connect() as connection, connection.cursor() as cursor:
+            self.events.install(cursor)
+        connection.close()
         stage.tables += ["public.heartbeat", "public.events"]
+        self.screen.done()
+        self.screen.step("CREATE EXTENSION pg_fanout, one stream, three subscriptions")
         stage.install(start=False)
         for kind in KINDS:
-            stage.subscribe(kind)
+            stage.subscribe(kind, backfill=True, rows_per_second=COPY_ROWS_PER_SECOND)
         self.screen.done()
         self.screen.step("Starting fanoutd")
         stage.daemon.start(detached=self.keep)
@@ -64,18 +73,45 @@ class Demo:
             stage.wait_state(kind, "streaming", seconds=20)
         self.screen.done()
 
+    def copy_what_is_there(self):
+        """Existing rows arrive, while they and everything else change."""
+        stage = self.stage
+        self.screen.line()
+        self.screen.line(f"  The {number(ROWS)} rows are copied to each target, by parts and without "
+                         "a long transaction, while they change:")
+        # Whole from the first row on, so that the sums of each single commit can be compared.
+        wait_until("the empty tables are copied", lambda: stage.shop.value(
+            "SELECT bool_and(state = 'complete') FROM fanout.backfills "
+            "WHERE table_name <> 'events'"), COPY_SECONDS_MAX)
+        self.probe = LatencyProbe(stage.shop.dsn(), stage.copy.dsn(), stage.sqlite_path,
+                                  stage.file_path)
+        for generator in self.generators:
+            stage.fill(generator)
+        self.running = [stage.run_traffic(generator, per_second=100)
+                        for generator in [*self.generators, self.events]]
+        begun = time.monotonic()
+        while time.monotonic() - begun < COPY_SECONDS_MAX:
+            copies = {row[0]: row[1:] for row in stage.shop.run(
+                "SELECT subscription, state, coalesce(rows_done, 0), rows_per_second "
+                "FROM fanout.backfills WHERE table_name = 'events'")}
+            self.screen.progress(f"{time.monotonic() - begun:4.1f} s   " + "   ".join(
+                f"{NAMES[kind]} {bar(copies[kind][1] / ROWS)} {number(copies[kind][1]):>7}"
+                for kind in KINDS))
+            if all(state == "complete" for state, *_ in copies.values()):
+                break
+            time.sleep(0.1)
+        else:
+            raise TimeoutError(f"not copied after {COPY_SECONDS_MAX} s: {copies}")
+        self.screen.progress_end()
+
     def live_traffic(self):
         """Inserts, updates, deletes, truncates, savepoints, rollbacks; and the latency meanwhile."""
         self.screen.line()
         self.screen.line(f"  {self.seconds:g} seconds of shop and bank traffic; how long a committed "
                          "row takes to be readable at each target:")
-        stage = self.stage
-        self.probe = LatencyProbe(stage.shop.dsn(), stage.copy.dsn(), stage.sqlite_path,
-                                  stage.file_path)
+        self.probe.forget()
+        running = self.running
         begun = time.monotonic()
-        for generator in self.generators:
-            stage.fill(generator)
-        running = [stage.run_traffic(generator, per_second=100) for generator in self.generators]
         while time.monotonic() - begun < self.seconds and all(t.is_alive() for t in running):
             time.sleep(0.25)
             now = self.probe.recent()
@@ -93,9 +129,7 @@ class Demo:
         self.screen.line()
         self.screen.step(f"A burst: {number(BURST_ROWS)} rows in one transaction")
         begun = time.monotonic()
-        self.stage.shop.run(
-            "INSERT INTO events SELECT g, 'kind ' || g %% 7, g * 0.01, clock_timestamp() "
-            "FROM generate_series(1, %s) g", (BURST_ROWS,))
+        self.stage.shop.run(INSERT, (ROWS + 1, ROWS + BURST_ROWS))
         lsn = self.stage.shop.value("SELECT pg_current_wal_insert_lsn()")
         waiting = {kind: self.stage.shop.connect() for kind in KINDS}
         import threading
@@ -201,6 +235,7 @@ class Demo:
                          "places, exactly once\n")
         self.servers()
         self.set_up()
+        self.copy_what_is_there()
         self.live_traffic()
         self.burst()
         self.compare()
@@ -270,7 +305,7 @@ def main():
         return stop_kept()
     if asked.keep and os.path.exists(KEPT):
         sys.exit(f"demo: a demo is kept in {KEPT} already; end it with scripts/demo --stop")
-    demo = Demo(Screen(quiet=asked.check), asked.seconds or (8 if asked.check else 12), asked.keep)
+    demo = Demo(Screen(quiet=asked.check), asked.seconds or (5 if asked.check else 12), asked.keep)
     good = False
     try:
         good = demo.run()

@@ -116,6 +116,11 @@ class LatencyProbe:
             self.samples[name].append(float(value))
         return {name: values[-1] if values else None for name, values in self.samples.items()}
 
+    def forget(self):
+        """What was measured so far does not count."""
+        self.recent()
+        self.samples = {name: [] for name in self.samples}
+
     def finish(self):
         if self.pid:
             self.recent()

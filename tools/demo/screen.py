@@ -63,3 +63,8 @@ def number(value):
 
 def milliseconds(value):
     return "–" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def bar(share, width=8):
+    full = min(width, int(share * width))
+    return "█" * full + "░" * (width - full)

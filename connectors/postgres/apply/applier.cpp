@@ -1,7 +1,8 @@
-// The way ahead is BEGIN … cursor … COMMIT without a wait; statements that could touch too few rows
-// check that themselves there, because COMMIT is on its way when their answers come.
+// The way ahead is rows, cursor, commit without a wait; statements that could touch too few rows
+// check that themselves there, because the commit is on its way when their answers come.
 #include "postgres/apply/applier.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -69,7 +70,7 @@ void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
     standby_appeared_ = false;
     begin_ = Statement{"BEGIN", {}, {}, false};
     commit_ = Statement{"COMMIT", {}, {}, false};
-    advance_ = Statement{CursorTable::advance_sql(), {}, {}, false};
+    advance_ = CursorTable::advance_statement();
     put_note_ = Statement{CursorTable::put_note_sql(), {}, {}, false};
     remove_note_ = Statement{CursorTable::remove_note_sql(), {}, {}, false};
     notes_.clear();
@@ -168,17 +169,17 @@ void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
     const std::uint64_t mark = ++marks_sent_;
     groups_.push_back({batch, cursor, mark, writes, 0, 0, std::move(notes)});
     const auto& steps = planner_.plan(batch, true);
-    if (steps.size() == 1 && worth_copying(steps[0], batch.change_count)) {
-        send_copy("BEGIN; ", steps[0]);
-    } else {
-        send_text(begin_);
-        for (const Step& step : steps) {
-            step_ = &step;
-            if (worth_copying(step, batch.change_count))
-                send_copy("", step);
-            else
-                encoder_.encode(step, *this);
-        }
+    const auto to_copy = [&](const Step& step) { return worth_copying(step, batch.change_count); };
+    // A copy is outside the pipeline: only then the transaction needs words of its own.
+    const bool copies = std::any_of(steps.begin(), steps.end(), to_copy);
+    const bool only_copy = copies && steps.size() == 1;
+    if (copies && !only_copy) send_text(begin_);
+    for (const Step& step : steps) {
+        step_ = &step;
+        if (to_copy(step))
+            send_copy(only_copy ? "BEGIN; " : "", step);
+        else
+            encoder_.encode(step, *this);
     }
     for (const auto& [name, text] : groups_.back().notes)
         send_text(text ? put_note_ : remove_note_, cursor_table_.note_parameters(name, text));
@@ -189,13 +190,13 @@ void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
                   group.flushed = read_lsn(result, 2);
               });
     FANOUT_FAULT_HERE("postgres.cursor_sent");
-    send_text(commit_);
+    if (copies) send_text(commit_);
     conveyor_.add_mark();
     sent_ = cursor;
 }
 
 void Applier::send_copy(const char* before, const Step& step) {
-    conveyor_.add_copy(before + copy_sql(*step.plan), copy_data(step),
+    conveyor_.add_copy(before + copy_sql(*step.plan), copy_data(step, [this] { conveyor_.move(); }),
                        static_cast<std::int64_t>(step.rows.size()), step.plan);
     conveyor_.move();
 }

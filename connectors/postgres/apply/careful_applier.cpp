@@ -22,7 +22,7 @@ CarefulApplier::CarefulApplier(Session& session, Pipeline& pipeline, TablePlans&
     : session_(session), pipeline_(pipeline), plans_(plans), planner_(planner) {}
 
 void CarefulApplier::reset(bool skip_missing_rows) {
-    advance_ = Statement{CursorTable::advance_sql(), {}, {}, false};
+    advance_ = CursorTable::advance_statement();
     put_note_ = Statement{CursorTable::put_note_sql(), {}, {}, false};
     remove_note_ = Statement{CursorTable::remove_note_sql(), {}, {}, false};
     skip_missing_rows_ = skip_missing_rows;

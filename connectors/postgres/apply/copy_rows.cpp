@@ -16,6 +16,7 @@ using namespace std::string_view_literals;
 
 // Below this an array insert in the pipeline is as fast and needs no round trip of its own.
 constexpr std::size_t kCopyRowsMin = 2000;
+constexpr std::size_t kRowsPerPause = 1000;
 constexpr std::string_view kHeader = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0"sv;
 constexpr std::uint32_t kNullLength = 0xFFFFFFFF;
 constexpr std::uint16_t kEnd = 0xFFFF;
@@ -55,14 +56,20 @@ bool worth_copying(const Step& step, std::size_t changes) {
                        [](const PlanColumn& column) { return column.form.binary; });
 }
 
-std::string copy_data(const Step& step) {
+std::string copy_data(const Step& step, const std::function<void()>& pause) {
     const TablePlan& plan = *step.plan;
     const auto fields = static_cast<std::uint16_t>(
         std::count_if(plan.columns.begin(), plan.columns.end(),
                       [](const PlanColumn& column) { return column.writable; }));
     std::string data(kHeader);
-    for (const PlannedRow& row : step.rows)
+    std::size_t rows = 0;
+    for (const PlannedRow& row : step.rows) {
         append_row(data, plan, fields, row);
+        if (++rows % kRowsPerPause != 0) continue;
+        if (rows == kRowsPerPause)
+            data.reserve(data.size() / rows * (step.rows.size() + 1) * 9 / 8);
+        pause();
+    }
     kit::append_network(data, kEnd);
     return data;
 }

@@ -3,6 +3,7 @@
 // many rows, and not in between other statements.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "postgres/apply/group_planner.hpp"
@@ -13,7 +14,8 @@ namespace fanout::postgres {
 bool worth_copying(const Step& step, std::size_t changes);
 
 std::string copy_sql(const TablePlan& plan);
-/// All the data, header and end included.
-std::string copy_data(const Step& step);
+/// All the data, header and end included. `pause` is called every thousand rows or so: putting many
+/// together takes longer than what the sockets hold lasts.
+std::string copy_data(const Step& step, const std::function<void()>& pause);
 
 }  // namespace fanout::postgres

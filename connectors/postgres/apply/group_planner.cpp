@@ -247,7 +247,17 @@ bool GroupPlanner::fold(Collected& table, StepKind kind, const PlannedRow& row) 
     }
 }
 
+// As long as there are only inserts nobody has asked for a key: their keys differ, as the source's
+// did, and a table that is only inserted into is never indexed.
+void GroupPlanner::index(Collected& table) {
+    table.indexed = true;
+    table.by_key.reserve(table.states.size() + 1);
+    for (std::size_t i = 0; i < table.states.size(); ++i)
+        table.by_key.emplace(key_bytes(*table.plan, table.states[i].row.new_image), i);
+}
+
 GroupPlanner::KeyState* GroupPlanner::find(Collected& table, const std::string& key) {
+    if (!table.indexed) index(table);
     const auto found = table.by_key.find(key);
     return found == table.by_key.end() ? nullptr : &table.states[found->second];
 }
@@ -258,6 +268,10 @@ GroupPlanner::KeyState& GroupPlanner::add(Collected& table, const std::string& k
 }
 
 bool GroupPlanner::fold_insert(Collected& table, const PlannedRow& row) {
+    if (!table.indexed) {
+        table.states.push_back({false, true, row});
+        return true;
+    }
     const std::string key = key_bytes(*table.plan, row.new_image);
     KeyState* state = find(table, key);
     if (state == nullptr) {
@@ -352,6 +366,7 @@ void GroupPlanner::close_states(Collected& table) {
     }
     table.states.clear();
     table.by_key.clear();
+    table.indexed = false;
 }
 
 void GroupPlanner::close_all() {

@@ -55,6 +55,7 @@ class GroupPlanner {
         TablePlan* plan = nullptr;
         std::unordered_map<std::string, std::size_t> by_key;  // index in `states`
         std::vector<KeyState> states;
+        bool indexed = false;  // by_key knows them; not before something asks for a key
         Step run;
         std::unordered_set<std::string> run_keys;
     };
@@ -77,6 +78,7 @@ class GroupPlanner {
     bool fold_update(Collected& table, const PlannedRow& row);
     bool fold_update_key(Collected& table, const PlannedRow& row);
     bool fold_remove(Collected& table, const PlannedRow& row);
+    static void index(Collected& table);
     KeyState* find(Collected& table, const std::string& key);
     KeyState& add(Collected& table, const std::string& key);
 

@@ -107,11 +107,23 @@ bool Conveyor::send_statement(Op& op) {
 }
 
 void Conveyor::send_mark() {
+    send_sync(true);
+    FANOUT_FAULT_HERE("postgres.answer_unread");
+}
+
+void Conveyor::send_sync(bool mark) {
     if (PQpipelineSync(session_.connection()) == 0) session_.throw_lost("sending to the target");
     unflushed_bytes_ += 5;
     unsynced_ = false;
-    expected_.push_back({Expected::What::mark, nullptr, nullptr, {}});
-    FANOUT_FAULT_HERE("postgres.answer_unread");
+    const auto what = mark ? Expected::What::mark : Expected::What::own_sync;
+    expected_.push_back({what, nullptr, nullptr, {}});
+}
+
+void Conveyor::send_rollback() {
+    if (PQsendQueryParams(session_.connection(), "ROLLBACK", 0, nullptr, nullptr, nullptr, nullptr,
+                          0) == 0)
+        session_.throw_lost("sending to the target");
+    expected_.push_back({Expected::What::statement, nullptr, nullptr, {}});
 }
 
 void Conveyor::prepare(Statement& statement, const void* owner) {
@@ -133,12 +145,7 @@ bool Conveyor::send_copy(Op& op) {
 }
 
 bool Conveyor::begin_copy(const Op& op) {
-    if (in_pipeline_ && unsynced_) {
-        if (PQpipelineSync(session_.connection()) == 0)
-            session_.throw_lost("sending to the target");
-        unsynced_ = false;
-        expected_.push_back({Expected::What::own_sync, nullptr, nullptr, {}});
-    }
+    if (in_pipeline_ && unsynced_) send_sync(false);
     if (!flush() || !expected_.empty()) return false;
     leave_pipeline();
     if (PQsendQuery(session_.connection(), op.sql.c_str()) == 0)
@@ -191,9 +198,12 @@ void Conveyor::take_pipelined() {
     const ResultPtr result(PQgetResult(session_.connection()));
     if (result == nullptr) session_.throw_lost("reading from the target");
     const Expected::What what = expected_.front().what;
+    const bool sync = what == Expected::What::mark || what == Expected::What::own_sync;
+    const bool synced = PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC;
     take(result.get());
-    expected_.pop_front();
-    if (what == Expected::What::mark || what == Expected::What::own_sync) return;
+    // A commit that fails answers before its sync does, which comes all the same.
+    if (!sync || synced) expected_.pop_front();
+    if (synced) return;
     while (ResultPtr(PQgetResult(session_.connection())) != nullptr) {
     }
 }
@@ -262,10 +272,8 @@ void Conveyor::drain() {
     if (failure_) {
         if (copy_ == Copy::none) ops_.clear();
         if (in_pipeline_ && unsynced_) {
-            if (PQpipelineSync(session_.connection()) == 0)
-                session_.throw_lost("sending to the target");
-            unsynced_ = false;
-            expected_.push_back({Expected::What::own_sync, nullptr, nullptr, {}});
+            send_rollback();
+            send_sync(false);
         }
         while (!expected_.empty() || copy_ != Copy::none) {
             flush();

@@ -1,10 +1,12 @@
 // Statements and COPY data on their way to the target, group by group, without waiting: what the
 // socket does not take yet stays here, replies are read as they come.
 //
-// Lane's thread. A group is what stands before a mark; its own BEGIN and COMMIT are among it, so
-// that a group behind a failed one can never get in. After a failure nothing more is sent; drain()
-// brings the connection back to where single statements can be used. libpq is given little at a
-// time: its own backlog would be copied again with each send.
+// Lane's thread. A group is what stands before a mark. It is one transaction: the sync that is sent
+// for its mark commits it, unless a BEGIN and a COMMIT are among it. INVARIANT: a sync goes out
+// only behind a whole group, inside a BEGIN of its own, or behind a ROLLBACK, so that a part of a
+// group is never committed. After a failure nothing more is sent; drain() brings the connection
+// back to where single statements can be used. libpq is given little at a time: its own backlog
+// would be copied again with each send.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +46,7 @@ class Conveyor {
     /// `statement` outlives its reply. `owner` comes back if it fails.
     void add(Statement& statement, OwnedParameters parameters, const void* owner = nullptr,
              Reader reader = {});
-    /// COPY … FROM STDIN with all its data. `rows` have to arrive.
+    /// COPY … FROM STDIN with all its data, in a group with BEGIN. `rows` have to arrive.
     void add_copy(std::string sql, std::string data, std::int64_t rows, const void* owner);
     /// The end of a group.
     void add_mark();
@@ -89,6 +91,8 @@ class Conveyor {
     bool begin_copy(const Op& op);
     bool feed_copy(Op& op);
     void send_mark();
+    void send_sync(bool mark);
+    void send_rollback();
     void prepare(Statement& statement, const void* owner);
     bool flush();
     bool receive();

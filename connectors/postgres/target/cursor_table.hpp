@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "postgres/link/pipeline.hpp"
 #include "postgres/link/session.hpp"
 
 namespace fanout::postgres {
@@ -26,7 +27,7 @@ class CursorTable {
     /// the transaction with it, once somebody else has the fence or the cursor is elsewhere:
     /// is_fenced() tells that failure from others. Its second and third column are those of
     /// positions_sql().
-    static const char* advance_sql();
+    static Statement advance_statement();
     /// How far the target's WAL is inserted, and flushed; 0/0 if that alone is not durable there,
     /// because standbys have to confirm.
     static const char* positions_sql();

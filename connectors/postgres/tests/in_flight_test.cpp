@@ -108,6 +108,31 @@ TEST_F(InFlightTest, NothingGetsInBehindACommitThatFails) {
     EXPECT_EQ(ids(), Lines{"1"});
 }
 
+// More than the sockets hold: when the group before it fails, some of its rows are at the server
+// and the rest is not, nor its cursor.
+TEST_F(InFlightTest, APartOfAGroupThatWasSentIsNotCommitted) {
+    source->run("INSERT INTO t SELECT i, repeat('x', 500000) FROM generate_series(101, 160) i");
+    rows = table->stored_rows(*source);
+    open();
+    deliver_first();
+    target->run("BEGIN; LOCK TABLE t");
+    second.begin().update(*table, rows[6]);  // the target has no such row
+    auto cursor = second.commit();
+    connector->write(second.batch());
+    connector->flush(cursor);
+    third.begin();
+    for (std::size_t i = 9; i < rows.size(); ++i)
+        third.insert(*table, rows[i]);
+    cursor = third.commit();
+    connector->write(third.batch());
+    connector->flush(cursor);
+    target->run("COMMIT");
+    EXPECT_EQ(settled(FANOUT_SETTLE_WRITTEN).first, FANOUT_REJECT);
+    connector->close();
+    EXPECT_EQ(ids(), Lines{"1"});
+    EXPECT_EQ(open().commit_lsn, first_end.commit_lsn);
+}
+
 TEST_F(InFlightTest, WhatFailsOnceIsRepeatedWithWhatIsBehindIt) {
     open();
     deliver_first();
@@ -201,7 +226,8 @@ TEST_F(InFlightTest, AConnectionCutBehindCommitIsDecidedByTheCursor) {
     std::size_t there = 0;
     for (unsigned run = 0; run < 20; ++run) {
         target->run("TRUNCATE t; DROP SCHEMA IF EXISTS fanout_state CASCADE");
-        CuttingProxy proxy(TestServer::get().socket(), "COMMIT",
+        // In the cursor's statement, which the commit is right behind.
+        CuttingProxy proxy(TestServer::get().socket(), "clock_timestamp",
                            std::chrono::microseconds(run * 200));
         target_dsn = direct + " host=" + proxy.directory();
         connector = make_connector();
