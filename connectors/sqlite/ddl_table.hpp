@@ -1,7 +1,7 @@
 // What each kind of schema change becomes in a SQLite file.
 #pragma once
 
-#include "_kit/ddl_effect.hpp"
+#include "_kit/type_mapping.hpp"
 
 namespace fanout::sqlite_target {
 

@@ -21,6 +21,8 @@ CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum,
         'puts it aside in fanout.dead_letters and goes on'),
     ('rows_per_second', 'integer', NULL, 1, 1000000000, NULL, NULL,
         'how many rows backfills may read from the source; unlimited if left out'),
+    ('sequences', 'boolean', 'false', NULL, NULL, NULL, 'sequences',
+        'keep the target''s sequences ahead of those of the source, for taking over'),
     ('workers', 'integer', NULL, 1, 32, NULL, NULL,
         'connections that backfills read with; fanoutd decides if left out');
 COMMENT ON VIEW fanout._subscription_option IS

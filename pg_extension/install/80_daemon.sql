@@ -266,7 +266,8 @@ BEGIN
     PERFORM fanout._report_stream(e, status ->> 'daemon')
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'streams', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
-    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e)
+    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e),
+            fanout._keep_sequences_ahead((e ->> 'id')::integer)
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'subscriptions', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
     INSERT INTO fanout.connector_def AS c (name, version, summary, capabilities, options)

@@ -78,6 +78,7 @@ const Subscription* find_subscription(const TableFilter* filter, uint32 id) {
 bool read_ddl_event(Relation table, const ReorderBufferChange* change, DdlEvent* event) {
     if (change->action != REORDER_BUFFER_CHANGE_INSERT) return false;
     HeapTuple row = server::new_tuple(change);
+    if (row == nullptr) return false;
     TupleDesc shape = RelationGetDescr(table);
     *event = DdlEvent{};
     for (const TextColumn& column : kTextColumns)

@@ -5,7 +5,7 @@
 #include "pg_extension/pg.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 //
-#include "fanout/wire/record_format.hpp"
+#include "fanout/wire/ddl_format.hpp"
 
 namespace fanout::plugin {
 

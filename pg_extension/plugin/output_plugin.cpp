@@ -137,6 +137,15 @@ void take_ddl_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
     ring_ddl(&state->ring, txn, entry, event);
 }
 
+void take_sequence_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
+                         ReorderBufferChange* change) {
+    SequenceEvent event;
+    if (read_sequence_event(table, change, &event) &&
+        has_subscription(state->filter, event.subscription)) {
+        ring_sequence(&state->ring, txn, event);
+    }
+}
+
 /// A row that ALTER TABLE writes anew, into a heap that takes the table's place afterwards. Without
 /// the event nobody would know what to make of it.
 void take_rewritten(PluginState* state, ReorderBufferTXN* txn, Relation heap,
@@ -171,6 +180,8 @@ void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation 
             take_config_change(state, txn, relation, change);
         } else if (entry->is_ddl_event) {
             take_ddl_event(state, txn, relation, change);
+        } else if (entry->is_sequence_event) {
+            take_sequence_event(state, txn, relation, change);
         } else if (entry->announceable) {
             ring_announce(&state->ring, txn, entry);
         }

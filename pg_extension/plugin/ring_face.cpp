@@ -3,6 +3,7 @@
 //
 #include "pg_extension/plugin/ring_face.hpp"
 //
+#include "fanout/wire/ddl_format.hpp"
 #include "pg_extension/plugin/ring_record.hpp"
 #include "pg_extension/plugin/row_choice.hpp"
 #include "pg_extension/plugin/tuple_encoder.hpp"
@@ -229,6 +230,19 @@ void ring_ddl(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
                    out.put_bytes(event.after, body.after_size);
                    if (event.missing != nullptr) out.put_bytes(event.missing, body.missing_size);
                    out.put_bytes(event.statement, body.statement_size);
+               });
+}
+
+void ring_sequence(RingFace* face, const ReorderBufferTXN* txn, const SequenceEvent& event) {
+    begin_if_needed(face, txn);
+    const wire::SequenceBody body{event.subscription, 0, event.last_value, event.increment};
+    const uint64 size =
+        sizeof body + 2 * sizeof(uint16) + strlen(event.schema) + strlen(event.name);
+    put_record(face->output->ring, {wire::Kind::sequence, 0, txn->final_lsn, ++face->index}, size,
+               [&](auto& out) {
+                   out.put(body);
+                   out.put_text(event.schema);
+                   out.put_text(event.name);
                });
 }
 

@@ -7,6 +7,7 @@
 #include "pg_extension/pg.hpp"
 #include "pg_extension/plugin/ddl_event.hpp"
 #include "pg_extension/plugin/ring_output.hpp"
+#include "pg_extension/plugin/sequence_event.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 
 namespace fanout::plugin {
@@ -31,6 +32,7 @@ void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* c
 /// For those the event names; `entry` is nullptr if its table is gone.
 void ring_ddl(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
               const DdlEvent& event);
+void ring_sequence(RingFace* face, const ReorderBufferTXN* txn, const SequenceEvent& event);
 /// `txn` is nullptr for a message outside a transaction, whose place is `lsn`.
 void ring_message(RingFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
                   const char* content, Size size);

@@ -16,6 +16,7 @@ RelationCache* live_cache = nullptr;
 constexpr const char* kOwnSchema = "fanout";
 constexpr const char* kConfigTable = "subscription_def";
 constexpr const char* kDdlEventTable = "ddl_event";
+constexpr const char* kSequenceEventTable = "sequence_event";
 constexpr long kSweepEntries = 4096;
 
 void invalidate_all() {
@@ -107,6 +108,8 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
                       strcmp(fresh.name, kConfigTable) == 0;
     fresh.is_ddl_event =
         strcmp(fresh.schema, kOwnSchema) == 0 && strcmp(fresh.name, kDdlEventTable) == 0;
+    fresh.is_sequence_event = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0 &&
+                              strcmp(fresh.name, kSequenceEventTable) == 0;
     Verdict verdict{};
     if (can_be_carried(cache, relation, fresh.schema)) {
         verdict = judge(cache->filter, fresh.oid, fresh.schema, fresh.name);

@@ -18,7 +18,8 @@ struct RelationEntry {
     bool selective;     // not simply every row and column for everyone: see the projections
     bool is_config;     // fanout.subscription_def
     bool is_ddl_event;  // fanout.ddl_event
-    bool announced;     // the relation records of the present versions have been sent
+    bool is_sequence_event;
+    bool announced;  // the relation records of the present versions have been sent
     const char* schema;
     const char* name;
     Projection* projections;  // nullptr unless announceable

@@ -147,6 +147,7 @@ const char* StreamState::take_whole(Kind kind, std::uint8_t flags, Lsn lsn, std:
         case Kind::remove:
         case Kind::truncate:
         case Kind::ddl:
+        case Kind::sequence:
         case Kind::unjudged:
         case Kind::rewritten:
             break;

@@ -98,6 +98,9 @@ class Delivery {
     Trouble take_ddl(const wire::RecordView& record);
     Trouble hold_before(const fanout_ddl& ddl);
     Trouble write_ddl(const wire::RecordView& record, const fanout_ddl& ddl);
+    Trouble take_sequence(const wire::RecordView& record);
+    Trouble write_before_this();
+    Trouble write_in_its_place(const wire::RecordView& record, const fanout_change& change);
     Trouble take_rewritten(const wire::RecordView& record);
     Trouble close_copy_windows();
 

@@ -1,4 +1,5 @@
-// The part of Delivery that takes schema changes: a barrier in the midst of their transaction.
+// The part of Delivery that takes schema changes, and where sequences stand: a barrier in the midst
+// of their transaction.
 //
 // Whatever came before is with the connector before the change is, in a write of its own, and what
 // comes behind it in a later one; all of it is one transaction of the target, or none of it.
@@ -64,13 +65,24 @@ Delivery::Trouble Delivery::hold_before(const fanout_ddl& ddl) {
                            "'); goes on behind the schema changes of this transaction");
 }
 
-Delivery::Trouble Delivery::write_ddl(const wire::RecordView& record, const fanout_ddl& ddl) {
+/// What is in hand goes to the connector, whose tables are then as they were before this record.
+Delivery::Trouble Delivery::write_before_this() {
     record_in_use_ = true;
     auto trouble = deliver();
     if (!trouble) trouble = close_copy_windows();
     if (!trouble && batch_.rows() != 0) trouble = write(batch_.take_open_part());
     record_in_use_ = false;
-    if (trouble) return trouble;
+    return trouble;
+}
+
+Delivery::Trouble Delivery::write_in_its_place(const wire::RecordView& record,
+                                               const fanout_change& change) {
+    batch_.add(change, record.whole.size(), reader_.records());
+    return write(batch_.take_open_part());
+}
+
+Delivery::Trouble Delivery::write_ddl(const wire::RecordView& record, const fanout_ddl& ddl) {
+    if (auto trouble = write_before_this()) return trouble;
     log::info("schema change goes to the target", {{"subscription", settings_.name},
                                                    {"table", text_of(ddl.name)},
                                                    {"at", lsn_text(open_commit_lsn_)},
@@ -81,8 +93,26 @@ Delivery::Trouble Delivery::write_ddl(const wire::RecordView& record, const fano
     change.op = FANOUT_DDL;
     change.index = record.header.index;
     change.ddl = kept;
-    batch_.add(change, record.whole.size(), reader_.records());
-    return write(batch_.take_open_part());
+    return write_in_its_place(record, change);
+}
+
+Delivery::Trouble Delivery::take_sequence(const wire::RecordView& record) {
+    std::uint32_t subscription = 0;
+    fanout_sequence sequence{};
+    if (auto decoded = decode_sequence(record, subscription, sequence); !decoded.is_ok())
+        return unreadable(decoded);
+    if (subscription != settings_.subscription || !connector_.sets_sequences() ||
+        !batch_.in_transaction())
+        return std::nullopt;
+    if (is_parked(record)) return park(record, nullptr);
+    if (auto trouble = write_before_this()) return trouble;
+    auto* kept = batch_.arena().make<fanout_sequence>(1);
+    *kept = sequence;
+    fanout_change change{};
+    change.op = FANOUT_SEQUENCE;
+    change.index = record.header.index;
+    change.sequence = kept;
+    return write_in_its_place(record, change);
 }
 
 Delivery::Trouble Delivery::take_rewritten(const wire::RecordView& record) {

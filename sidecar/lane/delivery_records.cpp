@@ -89,6 +89,8 @@ Delivery::Trouble Delivery::take(const wire::RecordView& record) {
             return take_ddl(record);
         case wire::Kind::rewritten:
             return take_rewritten(record);
+        case wire::Kind::sequence:
+            return take_sequence(record);
         default:
             return std::nullopt;  // a kind this version may skip
     }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fanout/base/lsn_text.hpp"
+#include "fanout/wire/ddl_format.hpp"
 
 namespace fanout::lane {
 namespace {
@@ -158,6 +159,21 @@ Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlR
     const auto* table = tables.find(body.relation);
     if (table != nullptr && table->wanted && out.ddl.new_name.size != 0)
         out.ddl.table = &table->table;
+    return Status::ok();
+}
+
+Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscription,
+                       fanout_sequence& out) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::SequenceBody>();
+    const auto schema = cursor.take_text(), name = cursor.take_text();
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    subscription = body.subscription;
+    out = {{schema.data(), schema.size()},
+           {name.data(), name.size()},
+           body.last_value,
+           body.increment,
+           1};
     return Status::ok();
 }
 

@@ -47,6 +47,10 @@ struct DdlRecord {
 };
 Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlRecord& out);
 
+/// The texts are the record's.
+Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscription,
+                       fanout_sequence& out);
+
 Status decode_message(const wire::RecordView& record, fanout_change& out);
 
 }  // namespace fanout::lane

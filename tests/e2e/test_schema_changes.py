@@ -2,6 +2,7 @@
 import json
 
 from fanout_test.case import Case, main
+from fanout_test.processes import wait_until
 
 SQL_TARGETS = ("postgres", "sqlite")
 
@@ -175,6 +176,35 @@ class SchemaChanges(Case):
                        "DROP EXTENSION citext CASCADE; DROP TABLE c")
         self.same(stage, ["t"], "postgres")
         self.assertEqual(stage.shop.value("SELECT count(*) FROM fanout.ddl_event"), 0)
+
+    def test_sequences_for_taking_over(self):
+        stage = self.stage()
+        schema = ("CREATE TABLE s (id serial PRIMARY KEY, big bigint GENERATED ALWAYS AS IDENTITY, shared integer); "
+                  "CREATE SEQUENCE shared INCREMENT 5; ALTER TABLE s ALTER shared SET DEFAULT nextval('shared'); "
+                  "CREATE SEQUENCE down INCREMENT -1; CREATE TABLE d (id integer PRIMARY KEY DEFAULT nextval('down'))")
+        stage.shop.run(schema)
+        stage.copy.run(schema)
+        stage.subscribe("postgres", ["public.*"])
+        stage.shop.run("INSERT INTO s SELECT FROM generate_series(1, 100); INSERT INTO d SELECT FROM generate_series(1, 7)")
+        stage.copy.run("SELECT setval('s_big_seq', 500)")
+        # the copy's own sequences are untouched so far
+        self.assertEqual(self.next_values(stage.copy), (1, 501, 1, -1))
+        self.assertEqual(stage.shop.value("SELECT fanout.sync_sequences('postgres')"), 4)
+        stage.wait_for("postgres")
+        self.assertEqual(self.next_values(stage.copy), (101, 502, 501, -8))
+        self.assertEqual(stage.shop.value("SELECT count(*) FROM fanout.sequence_event"), 0)
+        # by option: ahead of whatever the source hands out
+        stage.shop.run("SELECT fanout.alter_subscription('postgres', '{\"sequences\": true}')")
+        for _ in range(4):
+            stage.shop.run("INSERT INTO s SELECT FROM generate_series(1, 1500)")
+            stage.wait_for("postgres")
+            wait_until("the target's sequences are ahead", lambda: stage.copy.value(
+                "SELECT last_value FROM s_id_seq") > stage.shop.value("SELECT last_value FROM s_id_seq"))
+        stage.subscribe("file", ["public.*"])
+        self.refused(lambda: stage.shop.run("SELECT fanout.sync_sequences('file')"), "file", sqlstate="0A000")
+
+    def next_values(self, database):
+        return tuple(database.value(f"SELECT nextval('{name}')") for name in ("s_id_seq", "s_big_seq", "shared", "down"))
 
 
 if __name__ == "__main__":

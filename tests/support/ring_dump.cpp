@@ -38,6 +38,7 @@
 #include "fanout/base/ids.hpp"
 #include "fanout/ring/handshake.hpp"
 #include "fanout/ring/ring_reader.hpp"
+#include "fanout/wire/ddl_format.hpp"
 #include "fanout/wire/record_reader.hpp"
 #include "hostile_consumer.hpp"
 
@@ -226,6 +227,9 @@ class Dump {
                     ddl.wanted_count, header.flags);
                 break;
             }
+            case wire::Kind::sequence:
+                say("sequence subscription=%u", body.take<wire::SequenceBody>().subscription);
+                break;
             case wire::Kind::rewritten:
                 say("rewritten relation=%u", body.take<wire::RowBody>().relation);
                 break;

@@ -23,9 +23,11 @@ bool is_part(const fanout_batch& batch) {
            batch.transactions[batch.transaction_count - 1].ends == 0;
 }
 
+/// It comes alone.
 bool is_schema_change(const fanout_batch& batch) {
-    return batch.change_count == 1 && batch.transaction_count == 1 &&
-           batch.transactions[0].changes[0].op == FANOUT_DDL;
+    if (batch.change_count != 1 || batch.transaction_count != 1) return false;
+    const auto op = batch.transactions[0].changes[0].op;
+    return op == FANOUT_DDL || op == FANOUT_SEQUENCE;
 }
 
 Lsn read_lsn(const PGresult* result, int column) {
@@ -98,8 +100,12 @@ void Applier::change_schema(const fanout_batch& batch) {
     const fanout_change& change = transaction.changes[0];
     take_written();
     careful_.begin();
-    schema_.apply(*change.ddl, {transaction.commit_lsn, change.index});
-    plans_.forget(change.ddl->oid);
+    if (change.op == FANOUT_SEQUENCE) {
+        schema_.set_sequence(*change.sequence);
+    } else {
+        schema_.apply(*change.ddl, {transaction.commit_lsn, change.index});
+        plans_.forget(change.ddl->oid);
+    }
     writes_done_ = writes_;
 }
 

@@ -56,13 +56,27 @@ void SchemaChanger::apply(const fanout_ddl& ddl, Position at) {
     }
 }
 
+void SchemaChanger::set_sequence(const fanout_sequence& sequence) {
+    session_.query(
+        "SELECT pg_catalog.setval(c.oid::pg_catalog.regclass, $3::pg_catalog.int8) FROM "
+        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS "
+        "JOIN LATERAL (SELECT pg_catalog.pg_sequence_last_value(c.oid) AS last) s WHERE n.nspname "
+        "= $1 AND c.relname = $2 AND c.relkind = 'S' AND (s.last IS NULL OR "
+        "(CASE WHEN $4::pg_catalog.int8 > 0 THEN s.last < $3::pg_catalog.int8 ELSE s.last > "
+        "$3::pg_catalog.int8 END))",
+        {std::string(view(sequence.schema)), std::string(view(sequence.name)),
+         std::to_string(sequence.last_value), std::to_string(sequence.increment)},
+        "cannot set a sequence of the target");
+}
+
 void SchemaChanger::dispatch(const fanout_ddl& ddl) {
     if (!kit::has_effect(kDdlEffects, ddl.kind)) return;
     switch (ddl.kind) {
         case FANOUT_DDL_CREATE_TABLE:
             return create(ddl);
         case FANOUT_DDL_DROP_TABLE:
-            return run("DROP TABLE IF EXISTS " + table_name(ddl));
+            if (has_table(ddl.schema, ddl.name)) run("DROP TABLE " + table_name(ddl));
+            return;
         case FANOUT_DDL_RENAME_TABLE:
             return rename_table(ddl);
         case FANOUT_DDL_ADD_COLUMN:

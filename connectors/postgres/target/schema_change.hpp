@@ -19,6 +19,8 @@ class SchemaChanger {
     void reset(bool create_tables, MissingTypes missing_types);
     /// In an open transaction. Throws FANOUT_REJECT naming the statement, or FANOUT_RETRY.
     void apply(const fanout_ddl& ddl, Position at);
+    /// Forward only; at once, whatever becomes of the transaction.
+    void set_sequence(const fanout_sequence& sequence);
     /// The transaction has ended.
     void forget_emptied() { emptied_.clear(); }
 

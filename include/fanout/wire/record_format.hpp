@@ -73,7 +73,7 @@ struct RecordHeader {
     std::uint32_t epoch;     // of the attachment that produced it
     std::uint64_t lsn;       // commit LSN of the transaction; keepalive and message: see bodies
     std::uint64_t index;     // ordinal in the transaction, counted from 1 over row changes,
-                             // truncates, schema changes and transactional messages; otherwise 0
+                             // truncates, schema changes, sequences and messages; otherwise 0
 };
 static_assert(sizeof(RecordHeader) == 32 && std::is_trivially_copyable_v<RecordHeader>);
 static_assert(offsetof(RecordHeader, kind) == 8 && offsetof(RecordHeader, epoch) == 12);
@@ -172,42 +172,6 @@ struct UnjudgedBody {
     std::uint32_t version;
 };
 static_assert(sizeof(UnjudgedBody) == 8);
-
-enum class DdlKind : std::uint8_t {
-    create_table = 1,
-    drop_table = 2,
-    rename_table = 3,
-    add_column = 4,
-    drop_column = 5,
-    rename_column = 6,
-    alter_type = 7,
-    alter_nullable = 8,
-    alter_default = 9,
-    alter_key = 10,
-    rewrite = 11,
-    attach_partition = 12,
-    detach_partition = 13,
-    create_index = 14,
-    drop_index = 15,
-    comment = 16,
-    other = 17,
-};
-
-/// Body of ddl, followed by six texts (schema, name, new schema, new name, column, new column),
-/// the ids of the subscriptions it is for (u32 each), and before, after, missing, statement. Where
-/// the table is still there, its relation record of that moment stands before it.
-struct DdlBody {
-    std::uint32_t relation;  // OID
-    std::uint8_t kind;       // DdlKind
-    std::uint8_t reserved;
-    std::uint16_t wanted_count;
-    std::uint32_t before_size;  // of the JSON, 0 if there is none
-    std::uint32_t after_size;
-    std::uint32_t statement_size;
-    std::uint32_t missing_size;  // kNoMissing: NULL
-};
-static_assert(sizeof(DdlBody) == 24);
-inline constexpr std::uint32_t kNoMissing = 0xFFFFFFFF;
 
 /// Body of truncate, followed by relation_count OIDs (u32 each).
 struct TruncateBody {
