@@ -23,8 +23,10 @@ FOLDER_UNITS_MAX = 12
 WAIVERS = {
     "include/fanout/connector/abi.h":
         "one idea, and a third of it is prose: an ABI in two files can be half updated",
+    "sidecar/journal":
+        "whole_record.cpp is a part of the reader: it alone owns a file, and nobody else uses it",
     "sidecar/lane":
-        "delivery_copies.cpp is the third part of the class Delivery, not a thirteenth unit",
+        "delivery_copies.cpp and delivery_letters.cpp are parts of the class Delivery, not units",
 }
 
 COMMENT_OR_LITERAL = re.compile(

@@ -1,5 +1,6 @@
 #include "_kit/json_encoder.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -37,6 +38,25 @@ void append_stored_integer(std::string& out, const fanout_value& value) {
     Integer number;
     std::memcpy(&number, value.data, sizeof number);
     append_integer(out, number);
+}
+
+/// What is longer goes out in pieces, if it may; base64 takes three bytes at a time.
+constexpr std::size_t kPieceBytes = 3 * 64 * 1024;
+
+/// How much of `text` is a piece. In UTF-8 a character stays whole.
+std::size_t piece_of(std::string_view text, bool utf8) {
+    std::size_t size = kPieceBytes;
+    while (utf8 && (static_cast<std::uint8_t>(text[size]) & 0xC0) == 0x80)
+        --size;
+    return size;
+}
+
+void append_hex(std::string& out, std::string_view bytes) {
+    constexpr char kHex[] = "0123456789abcdef";
+    for (const char c : bytes) {
+        const auto byte = static_cast<std::uint8_t>(c);
+        out += {kHex[byte >> 4], kHex[byte & 0xF]};
+    }
 }
 
 std::string iso_time(PgTime micros_since_2000) {
@@ -251,7 +271,7 @@ void JsonEncoder::append_value(std::string& out, const Column& how, const fanout
             return append_stored_integer<std::uint32_t>(out, value);
         case JsonForm::base64:
             out += '"';
-            append_base64(out, bytes_of(value));
+            append_in_pieces(out, bytes_of(value), false, append_base64);
             out += '"';
             return;
         case JsonForm::number:
@@ -278,12 +298,55 @@ void JsonEncoder::append_text_value(std::string& out, JsonForm form, const fanou
         append_text(scratch_, column, value);
         text = scratch_;
     }
+    if (spill_ && text.size() > kPieceBytes) return append_huge_text(out, form, column, text);
     if (form == JsonForm::document ? append_json_document(out, text)
                                    : append_json_string(out, text))
         return;
     scratch_.clear();
     append_bytes_as_hex(scratch_, value);
     append_unrepresentable(out, column, "bytes that are not UTF-8", scratch_);
+}
+
+/// The same in pieces. What cannot be taken back has to be looked through before.
+void JsonEncoder::append_huge_text(std::string& out, JsonForm form, const fanout_column& column,
+                                   std::string_view text) {
+    constexpr const char* kWhat = "bytes that are not UTF-8";
+    if (!is_utf8(text)) {
+        if (becomes_null(policy_, column, kWhat)) {
+            out += "null";
+            return;
+        }
+        out += "\"\\\\x";
+        append_in_pieces(out, text, false, append_hex);
+        out += '"';
+        return;
+    }
+    if (form == JsonForm::document) {
+        append_in_pieces(out, text, true, [](std::string& to, std::string_view piece) {
+            static_cast<void>(append_json_document(to, piece));
+        });
+        return;
+    }
+    out += '"';
+    append_in_pieces(out, text, true, [this](std::string& to, std::string_view piece) {
+        scratch_.clear();
+        static_cast<void>(append_json_string(scratch_, piece));
+        to.append(scratch_, 1, scratch_.size() - 2);
+    });
+    out += '"';
+}
+
+/// Cut where neither UTF-8 nor base64 minds.
+template <typename Append>
+void JsonEncoder::append_in_pieces(std::string& out, std::string_view bytes, bool utf8,
+                                   Append append_piece) {
+    while (spill_ && bytes.size() > kPieceBytes) {
+        const std::size_t size = piece_of(bytes, utf8);
+        append_piece(out, bytes.substr(0, size));
+        bytes.remove_prefix(size);
+        spill_(out);
+    }
+    append_piece(out, bytes);
 }
 
 void JsonEncoder::append_number(std::string& out, const fanout_column& column,

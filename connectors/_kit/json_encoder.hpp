@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,6 +28,10 @@ class JsonEncoder {
     /// FANOUT_REJECT for a value the policy refuses; `out` then ends in the middle of a line.
     void append(std::string& out, const fanout_transaction& transaction,
                 const fanout_change& change);
+
+    /// `spill` may take bytes away from `out` in the midst of a line: then a value of a gigabyte is
+    /// never in memory as a whole. It decides when.
+    void spill_to(std::function<void(std::string& out)> spill) { spill_ = std::move(spill); }
 
     /// Table versions are unique within one open only: call when a new one begins.
     void forget_tables();
@@ -58,6 +63,10 @@ class JsonEncoder {
                       const fanout_value& value);
     void append_text_value(std::string& out, JsonForm form, const fanout_column& column,
                            const fanout_value& value);
+    void append_huge_text(std::string& out, JsonForm form, const fanout_column& column,
+                          std::string_view text);
+    template <typename Append>
+    void append_in_pieces(std::string& out, std::string_view bytes, bool utf8, Append append_piece);
     void append_unrepresentable(std::string& out, const fanout_column& column,
                                 std::string_view what, std::string_view text) const;
 
@@ -69,6 +78,7 @@ class JsonEncoder {
     std::string place_in_log_;  // "xid":…,"lsn":…,"index":
     std::string commit_time_;   // ,"commit_time":…
     std::string scratch_;
+    std::function<void(std::string&)> spill_;
 };
 
 }  // namespace fanout::kit

@@ -20,7 +20,10 @@ std::string checked_path(const std::string& path) {
 FileConnector::FileConnector(const connector::Options& options, const fanout_host& host)
     : host_(host),
       file_(checked_path(options.text("path"))),
-      encoder_(kit::read_unrepresentable(options.text("unrepresentable"))) {}
+      encoder_(kit::read_unrepresentable(options.text("unrepresentable"))) {
+    // A half line is cut off again if the rest of it does not come.
+    encoder_.spill_to([this](std::string&) { hand_over_if_due(); });
+}
 
 fanout_cursor FileConnector::open(const fanout_session& session) {
     close();
@@ -39,12 +42,16 @@ void FileConnector::write(const fanout_batch& batch) {
         const fanout_transaction& transaction = batch.transactions[t];
         for (std::size_t c = 0; c < transaction.change_count; ++c) {
             encoder_.append(lines_, transaction, transaction.changes[c]);
-            if (lines_.size() < kHandOverBytes) continue;
-            if (interrupted_ || host_.stopping(host_.context) != 0)
-                throw ConnectorError(FANOUT_RETRY, "stopped before everything was written");
-            hand_over();
+            hand_over_if_due();
         }
     }
+}
+
+void FileConnector::hand_over_if_due() {
+    if (lines_.size() < kHandOverBytes) return;
+    if (interrupted_ || host_.stopping(host_.context) != 0)
+        throw ConnectorError(FANOUT_RETRY, "stopped before everything was written");
+    hand_over();
 }
 
 void FileConnector::hand_over() {

@@ -28,6 +28,7 @@ class FileConnector : public connector::Connector {
 
   private:
     void hand_over();
+    void hand_over_if_due();
 
     fanout_host host_;
     std::atomic<bool> interrupted_ = false;

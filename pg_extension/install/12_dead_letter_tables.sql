@@ -6,7 +6,7 @@ CREATE TABLE fanout.dead_letter (
     commit_lsn pg_lsn NOT NULL,
     index bigint NOT NULL,
     state text NOT NULL DEFAULT 'requested'
-        CHECK (state IN ('requested', 'parked')),
+        CHECK (state IN ('requested', 'parked', 'redriving', 'superseded', 'lost')),
     schema_name text,
     table_name text,
     operation text,
@@ -15,9 +15,10 @@ CREATE TABLE fanout.dead_letter (
     attempts integer NOT NULL DEFAULT 0,
     commit_time timestamptz,
     parked_at timestamptz,
+    superseded_by pg_lsn,
     requested_by name,
     PRIMARY KEY (subscription_id, commit_lsn, index)
 );
 COMMENT ON TABLE fanout.dead_letter IS
-    'What fanoutd last reported, and what it was asked to skip; look at the view '
+    'What fanoutd last reported, and what it was asked to skip or to deliver; look at the view '
     'fanout.dead_letters';

@@ -32,8 +32,8 @@ CREATE FUNCTION fanout._sequences(subscription integer)
         increment bigint, bound bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
-    SELECT DISTINCT c.oid, n.nspname::text, c.relname::text, pg_sequence_last_value(c.oid),
-        s.seqincrement, CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE s.seqmin END
+    SELECT DISTINCT c.oid, n.nspname::text, c.relname::text, stand.last_value, s.seqincrement,
+        CASE WHEN s.seqincrement > 0 THEN s.seqmax ELSE s.seqmin END
     FROM fanout.subscription_def d
     JOIN fanout._table t ON fanout._deciding_entry(d.tables, t.schema_name, t.table_name) IS NOT NULL
     JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.refclassid = 'pg_class'::regclass
@@ -44,9 +44,12 @@ AS $body$
         AND c.oid = CASE WHEN p.classid = 'pg_class'::regclass THEN p.objid ELSE p.refobjid END
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_sequence s ON s.seqrelid = c.oid
+    -- Only asked of what is a sequence, in whatever order this is carried out.
+    CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind = 'S'
+            THEN CASE WHEN has_sequence_privilege(d.owner, c.oid, 'SELECT')
+                THEN pg_sequence_last_value(c.oid) END END) AS stand (last_value)
     WHERE d.id = subscription AND NOT s.seqcycle AND c.relpersistence = 'p'
-      AND has_sequence_privilege(d.owner, c.oid, 'SELECT')
-      AND pg_sequence_last_value(c.oid) IS NOT NULL
+      AND stand.last_value IS NOT NULL
 $body$;
 COMMENT ON FUNCTION fanout._sequences(integer) IS
     'Internal: the sequences behind the tables of a subscription, and where they stand';

@@ -43,7 +43,8 @@ AS $body$
                     'revision', s.revision,
                 'start_lsn', s.start_lsn, 'skip_lsn', s.skip_lsn, 'options', s.options,
                     'tables', s.tables, 'filters', fanout._filters_json(s.id),
-                    'skips', fanout._skips(s.id), 'on_ddl', fanout._on_ddl(s.options, t.connector),
+                    'skips', fanout._skips(s.id), 'redrives', fanout._redrives(s.id),
+                    'on_ddl', fanout._on_ddl(s.options, t.connector),
                 'target', jsonb_build_object('name', t.name, 'connector', t.connector, 'options',
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT

@@ -196,6 +196,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.source = parts_.config.source;
     settings.park_rejected = entry.def.park_rejected;
     settings.skips = entry.def.skips.positions;
+    settings.redrives = entry.def.redrives.positions;
     entry.letters_reported = 0;
     settings.options = entry.def.options;
     settings.limits = parts_.config.lane;

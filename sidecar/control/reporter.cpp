@@ -104,7 +104,7 @@ json letters_json(const std::vector<letters::Letter>& letters) {
     for (const auto& letter : letters) {
         out.push_back({{"commit_lsn", lsn_text(letter.at.commit_lsn)},
                        {"index", letter.at.index},
-                       {"state", "parked"},
+                       {"state", letters::state_name(letter.state)},
                        {"schema_name", text_or_null(letter.schema_name)},
                        {"table_name", text_or_null(letter.table_name)},
                        {"operation", letter.operation},
@@ -114,6 +114,8 @@ json letters_json(const std::vector<letters::Letter>& letters) {
                        {"commit_time", time_text(letter.commit_time +
                                                  kPgEpochOffsetSeconds * std::int64_t{1'000'000})},
                        {"parked_at", time_text(letter.parked_at)}});
+        if (letter.superseded_by.commit_lsn != 0)
+            out.back()["superseded_by"] = lsn_text(letter.superseded_by.commit_lsn);
     }
     return out;
 }

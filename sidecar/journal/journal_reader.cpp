@@ -2,12 +2,13 @@
 #include "sidecar/journal/journal_reader.hpp"
 
 #include <cstring>
-#include <new>
+#include <filesystem>
 #include <utility>
 
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/journal/doorbell.hpp"
 #include "sidecar/journal/segment_catalog.hpp"
+#include "sidecar/journal/whole_record.hpp"
 
 namespace fanout::journal {
 
@@ -31,7 +32,7 @@ bool JournalReader::seek(Lsn from) {
     segment_.reset();
     mapping_.reset();
     group_ = {};
-    status_ = Status::ok();
+    status_ = trouble_ = Status::ok();
     from_ = from;
     skipping_ = true;
     preamble_next_ = 0;
@@ -104,6 +105,7 @@ ReadOutcome JournalReader::next(wire::RecordView& out) {
             ++records_;
             return ReadOutcome::record;
         }
+        if (step == Step::fail && !trouble_.is_ok()) return fail(trouble_);
         if (step == Step::fail) return refuse(offset, refusal_);
     }
 }
@@ -140,36 +142,49 @@ JournalReader::Step JournalReader::take_piece(wire::RecordView& record) {
     const auto bytes = cursor.take_bytes(cursor.rest());
     refusal_ = "a piece is out of order";
     if (piece.offset == 0 && group_.total == 0) {
-        wire::RecordHeader inner{};
-        if (bytes.size() < sizeof inner || piece.total_size > wire::kWholeRecordBytesMax) {
-            return Step::fail;
-        }
-        std::memcpy(&inner, bytes.data(), sizeof inner);
-        group_.total = piece.total_size;
-        if (is_wanted(static_cast<Kind>(inner.kind), inner.flags, inner.lsn)) {
-            group_.bytes.reset(new (std::nothrow) std::uint8_t[piece.total_size]);
-            refusal_ = "there is no memory to put a record of this size together";
-            if (!group_.bytes) return Step::fail;
-        }
+        if (begin_group(bytes, piece.total_size) == Step::fail) return Step::fail;
     } else if (group_.total == 0 && skipping_) {
         // The segment begins inside a record whose start is in the one before.
         return Step::pass;
     }
-    refusal_ = "a piece is out of order";
     if (piece.offset != group_.next || piece.total_size != group_.total ||
         bytes.size() > group_.total - group_.next) {
         return Step::fail;
     }
-    if (group_.bytes) std::memcpy(group_.bytes.get() + group_.next, bytes.data(), bytes.size());
+    if (group_.whole) {
+        trouble_ = group_.whole->append(bytes);
+        if (!trouble_.is_ok()) return Step::fail;
+        let_go_passed();
+    }
     group_.next += bytes.size();
     if (group_.next != group_.total) return Step::pass;
-    Group whole = std::exchange(group_, Group{});
-    if (!whole.bytes) return Step::pass;
-    const auto refusal =
-        wire::read_record({whole.bytes.get(), whole.total}, record, wire::kWholeRecordBytesMax);
+    return end_group(record);
+}
+
+JournalReader::Step JournalReader::begin_group(wire::Bytes bytes, std::uint64_t total) {
+    wire::RecordHeader inner{};
+    if (bytes.size() < sizeof inner || total > wire::kWholeRecordBytesMax) return Step::fail;
+    std::memcpy(&inner, bytes.data(), sizeof inner);
+    group_.total = total;
+    if (!is_wanted(static_cast<Kind>(inner.kind), inner.flags, inner.lsn)) return Step::pass;
+    const auto directory = std::filesystem::path(segment_->path()).parent_path();
+    auto made = WholeRecord::make(total, directory.string());
+    trouble_ = made.status();
+    if (!made.is_ok()) return Step::fail;
+    group_.whole = std::move(made.value());
+    return Step::pass;
+}
+
+JournalReader::Step JournalReader::end_group(wire::RecordView& record) {
+    Group group = std::exchange(group_, Group{});
+    if (!group.whole) return Step::pass;
+    const auto bytes = group.whole->bytes();
+    trouble_ = bytes.status();
+    if (!bytes.is_ok()) return Step::fail;
+    const auto refusal = wire::read_record(bytes.value(), record, wire::kWholeRecordBytesMax);
     refusal_ = wire::refusal_text(refusal);
     if (refusal != wire::Refusal::none) return Step::fail;
-    whole_records_.push_back({records_ + 1, std::move(whole.bytes)});
+    whole_records_.push_back({records_ + 1, std::move(group.whole)});
     return Step::deliver;
 }
 
@@ -217,6 +232,10 @@ void JournalReader::release_before(std::uint64_t first_kept) {
     while (!whole_records_.empty() && whole_records_.front().last_record < first_kept)
         whole_records_.pop_front();
     if (!segment_ || preamble_next_ != 0) return;
+    let_go_passed();
+}
+
+void JournalReader::let_go_passed() {
     // Pages that a kept view still points to come back from the file when it is read.
     const std::uint64_t passed = segment_->file_offset(position_);
     if (passed < resident_from_ + kLetGoBytes) return;

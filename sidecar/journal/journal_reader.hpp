@@ -25,6 +25,7 @@ class Doorbell;
 class Segment;
 class SegmentCatalog;
 class SegmentMapping;
+class WholeRecord;
 
 enum class ReadOutcome : std::uint8_t {
     record,   // `out` has the next record
@@ -80,8 +81,8 @@ class JournalReader {
   private:
     /// A record that comes in pieces, while it does.
     struct Group {
-        std::unique_ptr<std::uint8_t[]> bytes;  // null: its pieces are passed over
-        std::uint64_t total = 0;                // 0 = none
+        std::unique_ptr<WholeRecord> whole;  // null: its pieces are passed over
+        std::uint64_t total = 0;             // 0 = none
         std::uint64_t next = 0;
     };
     enum class Step : std::uint8_t { deliver, pass, fail };
@@ -91,6 +92,9 @@ class JournalReader {
     bool enter(std::shared_ptr<Segment> segment);
     Step take(wire::RecordView& record);
     Step take_piece(wire::RecordView& record);
+    Step begin_group(wire::Bytes bytes, std::uint64_t total);
+    Step end_group(wire::RecordView& record);
+    void let_go_passed();
     bool is_wanted(wire::Kind kind, std::uint8_t flags, Lsn lsn);
     ReadOutcome fail(Status status);
     ReadOutcome fail_trimmed();
@@ -107,12 +111,13 @@ class JournalReader {
         Memory memory;
     };
     std::deque<Kept<std::shared_ptr<SegmentMapping>>> retired_;
-    std::deque<Kept<std::unique_ptr<std::uint8_t[]>>> whole_records_;
+    std::deque<Kept<std::unique_ptr<WholeRecord>>> whole_records_;
     std::uint64_t records_ = 0;
     Group group_;
     Status status_;
     ReadOutcome failed_outcome_ = ReadOutcome::failed;
-    const char* refusal_ = nullptr;  // set with Step::fail
+    const char* refusal_ = nullptr;  // set with Step::fail, unless trouble_ is
+    Status trouble_;                 // of this side, not of the journal
     Lsn from_ = 0;
     std::uint64_t position_ = 0;       // logical offset of the next record
     std::uint64_t resident_from_ = 0;  // file offset: what lies before it was let go

@@ -22,6 +22,20 @@ Lsn lsn_member(const ordered_json& json, const char* name) {
     return *lsn;
 }
 
+std::vector<TableCount> tables_of(const ordered_json& list) {
+    std::vector<TableCount> tables;
+    for (const auto& entry : list) {
+        TableCount table;
+        table.oid = entry.at("oid").get<Oid32>();
+        table.schema = entry.at("schema").get<std::string>();
+        table.name = entry.at("name").get<std::string>();
+        table.identity = entry.at("identity").get<std::string>().at(0);
+        table.rows_delivered = entry.at("rows_delivered").get<std::uint64_t>();
+        tables.push_back(std::move(table));
+    }
+    return tables;
+}
+
 }  // namespace
 
 CursorStore::CursorStore(const std::string& directory, std::uint32_t subscription,
@@ -48,6 +62,7 @@ Result<StoredCursor> CursorStore::load() const {
         stored.rows_filtered = json.at("rows_filtered").get<std::uint64_t>();
         stored.transactions = json.at("transactions").get<std::uint64_t>();
         stored.notes = json.value("notes", stored.notes);
+        if (json.contains("tables")) stored.tables = tables_of(json.at("tables"));
         if (json.contains("filtered_up_to"))
             stored.filtered_up_to = lsn_member(json, "filtered_up_to");
         return stored;
@@ -70,7 +85,14 @@ Status CursorStore::save(const StoredCursor& stored) const {
                       {"transactions", stored.transactions},
                       {"filtered_up_to", lsn_text(stored.filtered_up_to)}};
     if (!stored.notes.empty()) json["notes"] = stored.notes;
-    return state::replace_file(path_, json.dump() + "\n");
+    for (const auto& table : stored.tables)
+        json["tables"].push_back({{"oid", table.oid},
+                                  {"schema", table.schema},
+                                  {"name", table.name},
+                                  {"identity", std::string(1, table.identity)},
+                                  {"rows_delivered", table.rows_delivered}});
+    return state::replace_file(
+        path_, json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
 void CursorStore::remove() const {

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "fanout/base/ids.hpp"
 #include "fanout/base/status.hpp"
 #include "fanout/connector/abi.h"
+#include "sidecar/lane/table_cache.hpp"
 
 namespace fanout::lane {
 
@@ -24,6 +26,7 @@ struct StoredCursor {
     std::uint64_t transactions = 0;
     Lsn filtered_up_to = 0;                    // the transactions that rows_filtered counts
     std::map<std::string, std::string> notes;  // of copies, for a target that keeps none
+    std::vector<TableCount> tables;
 };
 
 class CursorStore {

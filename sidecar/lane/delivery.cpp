@@ -50,7 +50,9 @@ Delivery::Delivery(const DeliveryParts& parts, host::ConnectorGuard& connector)
       plan_(parts.plan) {}
 
 Ending Delivery::run() {
+    letters_.none_in_hand();
     if (auto trouble = open()) return *trouble;
+    if (auto trouble = redrive_letters()) return *trouble;
     while (!stop_requested_)
         if (auto trouble = read_on()) return *trouble;
     return leave();
@@ -285,6 +287,10 @@ Delivery::Trouble Delivery::rest() {
         if (reader_.wait(kLinger) != journal::WakeReason::timeout) return std::nullopt;
         if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     }
+    if (parking_.next_redrive() && !batch_.in_transaction()) {
+        if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
+        if (auto trouble = redrive_letters()) return trouble;
+    }
     if (auto trouble = advance_idle_cursor()) return trouble;
     if (!waiting_ || passed_.end_lsn != posted_lsn_) publish(true);
     if (auto trouble = save_cursor_if_due()) return trouble;
@@ -333,7 +339,7 @@ Delivery::Trouble Delivery::save_cursor() {
     const auto saved = cursors_.save(
         {settings_.start_lsn, flushed_, board.rows_read - rows_in_hand_, board.rows_delivered,
          board.rows_filtered, board.transactions, board.filtered_up_to,
-         notes_at_target ? std::map<std::string, std::string>{} : notes_});
+         notes_at_target ? std::map<std::string, std::string>{} : notes_, board.tables});
     saved_at_ = std::chrono::steady_clock::now();
     FANOUT_FAULT_HERE("lane.cursor_saved");
     if (connector_.keeps_cursor()) {
@@ -399,24 +405,9 @@ void Delivery::release_memory() {
     if (batch_.empty() && in_flight_.writes_pending() == 0) tables_.forget_replaced();
 }
 
-/// By policy it is put aside: the target forgets what it has of the batch, and all but the change
-/// comes again. Otherwise the lane stops, and says how to go on without it.
-Ending Delivery::refused_change(const host::Outcome& outcome) {
-    if (auto refused = refused_copy(outcome)) return *refused;
-    if (settings_.park_rejected && parking_.refuse(outcome.at, outcome.message, outcome.hint))
-        return {Ending::Kind::again, LaneState::streaming, "", "", 0};
-    Ending ending{Ending::Kind::trouble, LaneState::failed, outcome.message, outcome.hint, 0};
-    if (outcome.at.commit_lsn == 0) return ending;
-    const std::string lsn = lsn_text(outcome.at.commit_lsn);
-    const std::string index = std::to_string(outcome.at.index);
-    ending.message += " (change at " + lsn + ", index " + index + ")";
-    if (ending.hint.empty()) ending.hint = "Mend the target or the row's table, then resume.";
-    ending.hint += " To go on without it: SELECT fanout.skip('" + settings_.name + "', '" + lsn +
-                   "', " + index + ");";
-    return ending;
-}
-
 Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) {
+    if (redriving_ && (outcome.code == FANOUT_REJECT || outcome.code == FANOUT_FATAL))
+        return ended_redrive(outcome);
     if (outcome.code == FANOUT_REJECT) return refused_change(outcome);
     Ending ending{Ending::Kind::trouble, state_after(outcome.code), outcome.message, outcome.hint,
                   0};

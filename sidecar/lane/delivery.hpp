@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "fanout/base/ids.hpp"
@@ -60,7 +61,7 @@ struct DeliveryParts {
     LaneOutbox& outbox;
     const backfill::PlanBox& plan;
     letters::Parking& parking;
-    const letters::DeadLetters& letters;
+    letters::DeadLetters& letters;
     const std::atomic<bool>& stop_requested;
     std::uint64_t epoch;  // of the stream's present attachment
     std::optional<Standpoint> standpoint;
@@ -118,7 +119,9 @@ class Delivery {
     Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);
     Trouble write_alone(const fanout_change* changes, std::size_t count, bool begins, bool ends);
     Trouble put_notes();
-    Trouble refused_copy(const host::Outcome& outcome) const;
+    Lsn copied_at() const;
+    Trouble refused_copy(const host::Outcome& outcome);
+    Trouble park_copy(const fanout_change& change, const letters::Reason& reason);
 
     bool over_limits() const;
     Trouble relieve();
@@ -146,8 +149,17 @@ class Delivery {
     bool is_wanted(const CachedTable& table) const;
     Trouble park(const wire::RecordView& record, const CachedTable* table);
     bool is_parked(const wire::RecordView& record) const;
+    Trouble supersede(const fanout_change& change, const Position& at);
+    Trouble letters_changed(const Status& status) const;
+    Trouble take_redriven_note(std::map<std::string, std::string>& notes);
+    Trouble redrive_letters();
+    Trouble redrive(const Position& at);
+    Status decode_letter(const letters::Letter& letter, fanout_change& change);
+    Trouble write_letter(fanout_change& change);
+    Trouble redrive_refused(const Position& at, const std::string& error, const std::string& hint);
     Ending failed_call(const char* call, const host::Outcome& outcome);
     Ending refused_change(const host::Outcome& outcome);
+    Ending ended_redrive(const host::Outcome& outcome);
 
     const LaneSettings& settings_;
     journal::Journal& journal_;
@@ -156,7 +168,7 @@ class Delivery {
     TableCache& tables_;
     LaneOutbox& outbox_;
     letters::Parking& parking_;
-    const letters::DeadLetters& letters_;
+    letters::DeadLetters& letters_;
     const std::atomic<bool>& stop_requested_;
     const std::uint64_t epoch_;
     const std::optional<Standpoint> standpoint_;
@@ -179,8 +191,19 @@ class Delivery {
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
     std::uint32_t open_xid_ = 0;
-    std::set<Oid32> rewritten_;      // tables whose rewritten rows are for the target
-    std::uint64_t copied_rows_ = 0;  // ordinals of their positions
+    std::set<Oid32> rewritten_;               // tables whose rewritten rows are for the target
+    std::uint64_t copied_rows_ = 0;           // ordinals of their positions
+    std::span<const fanout_change> copying_;  // what the connector is being given
+
+    /// A dead letter that is being delivered.
+    struct Redriving {
+        Redriving(const Position& position, std::uint32_t subscription)
+            : at(position), tables(subscription) {}
+        Position at;
+        letters::OpenLetter file;
+        TableCache tables;  // of its own: the table may look different by now
+    };
+    std::unique_ptr<Redriving> redriving_;
     std::uint64_t records_since_move_ = 0;
     bool waiting_ = false;  // for the journal to grow
     bool progressed_ = false;

@@ -19,31 +19,17 @@ std::uint64_t first_ordinal() {
         std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
-/// No transaction has so many changes.
-constexpr std::uint64_t kCopiedFrom = 1ULL << 48;
-
 }  // namespace
-
-/// A copied row cannot be put aside: it has no place in the stream at which it would come again.
-/// What its snapshot saw may stand in the way of what the stream has yet to remove: that goes by
-/// itself once the stream is there.
-Delivery::Trouble Delivery::refused_copy(const host::Outcome& outcome) const {
-    if (!copier_ || outcome.at.index < kCopiedFrom) return std::nullopt;
-    const bool may_pass = reader_.backlog_bytes() != 0;
-    return Ending{
-        Ending::Kind::trouble, may_pass ? LaneState::retrying : LaneState::failed,
-        "a copied row was refused: " + outcome.message,
-        outcome.hint.empty() ? "Mend the target or the row's table, then resume." : outcome.hint,
-        0};
-}
 
 /// The copies' progress is the target's, or else beside the cursor.
 Delivery::Trouble Delivery::find_notes(const std::map<std::string, std::string>& stored) {
     copier_.reset();
     notes_ = stored;
-    if (connector_.keeps_notes() && connector_.keeps_cursor())
+    if (connector_.keeps_notes() && connector_.keeps_cursor()) {
         if (auto outcome = connector_.read_notes(notes_); !outcome.ok())
             return failed_call("read_notes", outcome);
+        if (auto trouble = take_redriven_note(notes_)) return trouble;
+    }
     plan_version_ = 0;
     copied_rows_ = first_ordinal();
     take_plan();
@@ -106,8 +92,10 @@ Delivery::Trouble Delivery::prepare_copies() {
         change.index = ++copied_rows_;
         change.tables = tables;
         change.table_count = 1;
-        if (next->truncate)
+        if (next->truncate) {
+            if (auto trouble = supersede(change, {copied_at(), change.index})) return trouble;
             if (auto trouble = write_alone(&change, 1, true, true)) return trouble;
+        }
         copier_->prepared(next->table);
         if (auto trouble = flush()) return trouble;
     }
@@ -144,32 +132,48 @@ Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
         if (auto trouble = write_rows(landing, same ? known->table : landing.shape->table))
             return trouble;
     copier_->landed(landing, passed_.end_lsn);
-    return flush();
+    if (auto trouble = flush()) return trouble;
+    parking_.copies_landed(landing.table);
+    return std::nullopt;
 }
 
 Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
                                        const fanout_table& table) {
     const auto& piece = *landing.piece;
     std::vector<fanout_change> changes;
-    for (std::size_t first = 0; first < piece.rows();) {
-        const std::size_t last =
-            std::min<std::size_t>(piece.rows(), first + settings_.limits.batch_rows_max);
+    bool begins = true;
+    for (std::size_t i = 0; i < piece.rows();) {
         changes.clear();
-        for (std::size_t i = first; i < last; ++i) {
+        for (; i < piece.rows() && changes.size() < settings_.limits.batch_rows_max; ++i) {
             fanout_change change{};
             change.op = FANOUT_READ;
             change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
             change.index = ++copied_rows_;
             change.table = &table;
             change.after = piece.row(i);
-            changes.push_back(change);
+            const auto* refused = parking_.any_copy_refused()
+                                      ? parking_.copy_refused(table.oid, letters::row_hash(change))
+                                      : nullptr;
+            auto trouble = refused != nullptr ? park_copy(change, *refused)
+                                              : supersede(change, {copied_at(), change.index});
+            if (trouble) return trouble;
+            if (refused == nullptr) changes.push_back(change);
         }
-        if (auto trouble =
-                write_alone(changes.data(), changes.size(), first == 0, last == piece.rows()))
-            return trouble;
-        first = last;
+        if (changes.empty() && begins) return std::nullopt;
+        copying_ = changes;
+        auto trouble = write_alone(changes.data(), changes.size(), begins, i == piece.rows());
+        copying_ = {};
+        if (trouble) return trouble;
+        begins = false;
     }
     return std::nullopt;
+}
+
+/// Where in the log the stream is, for what is not of it. Before the first transaction: in front
+/// of whatever may come.
+Lsn Delivery::copied_at() const {
+    if (passed_.commit_lsn == 0 && passed_.end_lsn != 0) return passed_.end_lsn - 1;
+    return passed_.commit_lsn;
 }
 
 /// A transaction of the host's own, at the place where the stream is.
@@ -180,10 +184,7 @@ Delivery::Trouble Delivery::write_alone(const fanout_change* changes, std::size_
     batch.change_count = count;
     batch.first_record = reader_.records() + 1;  // it points into none
     fanout_transaction transaction{};
-    transaction.commit_lsn = passed_.commit_lsn;
-    // Before the first transaction: in front of whatever may come.
-    if (passed_.commit_lsn == 0 && passed_.end_lsn != 0)
-        transaction.commit_lsn = passed_.end_lsn - 1;
+    transaction.commit_lsn = copied_at();
     transaction.end_lsn = passed_.end_lsn;
     transaction.commit_time = passed_.commit_time;
     transaction.begins = begins ? 1 : 0;

@@ -20,25 +20,6 @@ Ending unreadable(const Status& status) {
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
 }
 
-const char* operation_name(wire::Kind kind) {
-    switch (kind) {
-        case wire::Kind::insert:
-            return "insert";
-        case wire::Kind::update:
-            return "update";
-        case wire::Kind::remove:
-            return "delete";
-        case wire::Kind::truncate:
-            return "truncate";
-        case wire::Kind::ddl:
-            return "ddl";
-        case wire::Kind::rewritten:
-            return "insert";
-        default:
-            return "message";
-    }
-}
-
 std::string sql_literal(const std::string& text) {
     std::string out = "'";
     for (const char c : text)
@@ -206,6 +187,9 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
     do {
         if (auto decoded = decode_row(record, *table, batch_.arena(), change); !decoded.is_ok())
             return unreadable(decoded);
+        if (letters_.any_waits())
+            if (auto trouble = supersede(change, {record.header.lsn, record.header.index}))
+                return trouble;
         window = 0;
         if (copier_ && !copier_->idle()) {
             window = take_row_of_copy(change, record.whole.size());
@@ -215,33 +199,6 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
         if (window != 0)
             if (auto trouble = land_before_this(window)) return trouble;
     } while (window != 0);
-    return std::nullopt;
-}
-
-bool Delivery::is_parked(const wire::RecordView& record) const {
-    return parking_.knows({record.header.lsn, record.header.index});
-}
-
-/// Keeps the change as it came, with its table's shape, before anything behind it can be flushed.
-Delivery::Trouble Delivery::park(const wire::RecordView& record, const CachedTable* table) {
-    constexpr std::size_t kKeptBytesMax = 16U << 20;
-    letters::Letter letter;
-    letter.at = {record.header.lsn, record.header.index};
-    letter.commit_time = open_commit_time_;
-    letter.operation = operation_name(record.kind());
-    letter.is_row = table != nullptr;
-    if (table != nullptr) {
-        letter.table = table->table.oid;
-        letter.schema_name.assign(table->table.schema.data, table->table.schema.size);
-        letter.table_name.assign(table->table.name.data, table->table.name.size);
-    }
-    if (table != nullptr && record.whole.size() <= kKeptBytesMax) {
-        letter.epoch = table->epoch;
-        letter.relation = table->record;
-        letter.change.assign(record.whole.begin(), record.whole.end());
-    }
-    if (auto kept = parking_.park(std::move(letter)); !kept.is_ok())
-        return Ending{Ending::Kind::trouble, LaneState::retrying, kept.text(), "", 0};
     return std::nullopt;
 }
 
@@ -255,6 +212,8 @@ Delivery::Trouble Delivery::take_truncate(const wire::RecordView& record) {
         if (!decoded.is_ok()) return unreadable(decoded);
         if (denied_table != nullptr)
             if (auto trouble = denied(*denied_table)) return trouble;
+        if (auto trouble = supersede(change, {record.header.lsn, record.header.index}))
+            return trouble;
         window = 0;
         if (copier_ && !copier_->idle()) window = judge_truncate(change);
         if (window != 0)

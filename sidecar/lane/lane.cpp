@@ -33,7 +33,7 @@ Lane::Lane(LaneSettings settings, const fanout_connector& connector, journal::Jo
       cursors_(cursor_directory, settings_.subscription, settings_.stream_identity),
       letters_(std::filesystem::path(cursor_directory).parent_path().string(),
                settings_.subscription),
-      parking_(letters_, settings_.skips),
+      parking_(letters_, settings_.skips, settings_.redrives),
       outbox_(std::move(doorbell)),
       tables_(settings_.subscription),
       reader_(journal.new_reader()) {}
@@ -53,7 +53,10 @@ void Lane::start() {
             board.rows_read = board.rows_delivered + board.rows_filtered + board.rows_dead_lettered;
             board.filtered_up_to = stored.value().filtered_up_to;
             board.transactions = stored.value().transactions;
+            board.tables = stored.value().tables;
         });
+        for (const auto& table : stored.value().tables)
+            tables_.counts()[table.oid] = table;
     }
     thread_ = std::thread([this] { run(); });
 }

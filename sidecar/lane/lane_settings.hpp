@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "fanout/base/ids.hpp"
@@ -27,6 +28,7 @@ struct LaneSettings {
     std::string source;                     // connection string, for copies; empty: none are made
     bool park_rejected = false;             // what the target refuses becomes a dead letter
     std::map<Position, std::string> skips;  // what a person wants left out, and who
+    std::set<Position> redrives;            // dead letters that a person wants delivered
     host::OptionValues options;             // of the target
     config::LaneLimits limits;
     /// Tables whose records in the journal name the owner as denied, but which it may read by now:

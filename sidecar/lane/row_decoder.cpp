@@ -177,6 +177,23 @@ Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscripti
     return Status::ok();
 }
 
+Status open_kept_record(std::span<const std::uint8_t> bytes, wire::RecordView& out) {
+    const auto refusal = wire::read_record(bytes, out, wire::kWholeRecordBytesMax);
+    if (refusal == Refusal::none) return Status::ok();
+    return Status::corruption(std::string("the change that was kept is damaged: ") +
+                              wire::refusal_text(refusal));
+}
+
+wire::RecordView relation_record(std::span<const std::uint8_t> body, std::uint32_t epoch,
+                                 std::uint8_t flags) {
+    wire::RecordView record{};
+    record.header.kind = static_cast<std::uint8_t>(wire::Kind::relation);
+    record.header.flags = flags;
+    record.header.epoch = epoch;
+    record.body = body;
+    return record;
+}
+
 Status decode_message(const wire::RecordView& record, fanout_change& out) {
     BodyCursor cursor(record.body);
     const auto body = cursor.take<wire::MessageBody>();

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "fanout/base/status.hpp"
@@ -50,6 +51,12 @@ Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlR
 /// The texts are the record's.
 Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscription,
                        fanout_sequence& out);
+
+/// A record that stands alone, as it was kept.
+Status open_kept_record(std::span<const std::uint8_t> bytes, wire::RecordView& out);
+/// A relation record of which only the body was kept.
+wire::RecordView relation_record(std::span<const std::uint8_t> body, std::uint32_t epoch,
+                                 std::uint8_t flags);
 
 Status decode_message(const wire::RecordView& record, fanout_change& out);
 

@@ -105,6 +105,7 @@ Result<const CachedTable*> TableCache::take(const wire::RecordView& record) {
     auto table = std::make_unique<CachedTable>();
     table->record.assign(record.body.begin(), record.body.end());
     table->epoch = record.header.epoch;
+    table->record_flags = record.header.flags;
     const bool has_reasons = (record.header.flags & wire::kFlagReasons) != 0;
     if (auto parsed = parse(*table, has_reasons); !parsed.is_ok()) return parsed;
     if ((record.header.flags & wire::kFlagAlso) == 0) {

@@ -33,6 +33,7 @@ struct CachedTable {
     fanout_table table{};
     std::uint32_t epoch = 0;
     std::uint32_t version = 0;
+    std::uint8_t record_flags = 0;
     bool wanted = false;          // the subscription gets its rows
     bool denied = false;          // it would, but its owner may not read the table
     std::string refusal;          // or what it asks for does not fit the table any more

@@ -82,6 +82,11 @@ SubscriptionDef subscription_of(const json& object) {
             subscription.skips
                 .positions[{lsn_of(skip, "commit_lsn"), skip.at("index").get<std::uint64_t>()}] =
                 text_of(skip.at("by"));
+    if (const auto redrives = object.find("redrives");
+        redrives != object.end() && redrives->is_array())
+        for (const auto& letter : *redrives)
+            subscription.redrives.positions.insert(
+                {lsn_of(letter, "commit_lsn"), letter.at("index").get<std::uint64_t>()});
     const auto& target = object.at("target");
     subscription.target = target.at("name").get<std::string>();
     subscription.connector = target.at("connector").get<std::string>();

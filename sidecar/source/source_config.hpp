@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,12 @@ struct Skips {
     friend bool operator==(const Skips&, const Skips&) { return true; }
 };
 
+/// Dead letters to deliver. As with Skips.
+struct Redrives {
+    std::set<Position> positions;
+    friend bool operator==(const Redrives&, const Redrives&) { return true; }
+};
+
 struct SubscriptionDef {
     std::uint32_t id = 0;
     std::string name, owner, stream;
@@ -39,6 +46,7 @@ struct SubscriptionDef {
     lane::OnDdl on_ddl = lane::OnDdl::ignore;
     bool park_rejected = false;  // on_reject = park
     Skips skips;
+    Redrives redrives;
     std::uint32_t revision = 0;  // raised by whoever wants a stopped lane tried again
     Lsn start_lsn = 0;
     Lsn skip_lsn = 0;  // what a person chose to pass over, by fanout.skip()

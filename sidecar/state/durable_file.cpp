@@ -33,16 +33,21 @@ Status failed(const char* what, const std::string& path) {
                       "; make room or mend the state directory");
 }
 
-Status write_synced(const std::string& path, const std::string& text) {
+bool write_all(int file, std::string_view text) {
+    while (!text.empty()) {
+        const auto written = ::write(file, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+Status write_synced(const std::string& path, std::span<const std::string_view> parts) {
     const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.get() < 0) return failed("create", path);
-    std::size_t done = 0;
-    while (done < text.size()) {
-        const auto written = ::write(file.get(), text.data() + done, text.size() - done);
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return failed("write", path);
-        done += static_cast<std::size_t>(written);
-    }
+    for (const auto part : parts)
+        if (!write_all(file.get(), part)) return failed("write", path);
     if (::fsync(file.get()) != 0) return failed("sync", path);
     return Status::ok();
 }
@@ -50,8 +55,13 @@ Status write_synced(const std::string& path, const std::string& text) {
 }  // namespace
 
 Status replace_file(const std::string& path, const std::string& text) {
+    const std::string_view part = text;
+    return replace_file(path, std::span(&part, 1));
+}
+
+Status replace_file(const std::string& path, std::span<const std::string_view> parts) {
     const std::string fresh = path + ".new";
-    if (auto written = write_synced(fresh, text); !written.is_ok()) return written;
+    if (auto written = write_synced(fresh, parts); !written.is_ok()) return written;
     FANOUT_FAULT_HERE("state.file_unrenamed");
     if (::rename(fresh.c_str(), path.c_str()) != 0) return failed("replace", path);
     const std::string parent = std::filesystem::path(path).parent_path().string();

@@ -47,6 +47,13 @@ fanout_batch slice(const fanout_batch& batch, std::size_t first, std::size_t cou
     return part;
 }
 
+/// What has to be sent in pieces cannot be sent ahead.
+bool is_huge(const fanout_change& change) {
+    const std::size_t columns = change.table->column_count;
+    return image_bytes(change.before, columns) + image_bytes(change.after, columns) >=
+           kHugeRowBytes;
+}
+
 }  // namespace
 
 Applier::Applier(Session& session, Pipeline& pipeline, const CursorTable& cursor_table)
@@ -160,6 +167,7 @@ Applier::Shape Applier::shape_of(const fanout_batch& batch) const {
             if (change.op == FANOUT_TRUNCATE) shape.can_go_ahead = false;
             if (change.table == nullptr) continue;
             if (change.table != last) plan = plans_.find(*(last = change.table));
+            if (plan->may_be_huge && is_huge(change)) shape.can_go_ahead = false;
             if (plan->regrouping == Regrouping::nothing) shape.can_go_ahead = false;
             const bool folded = plan->regrouping == Regrouping::folded &&
                                 (change.flags & FANOUT_CHANGE_LENIENT) == 0;

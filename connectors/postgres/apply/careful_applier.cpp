@@ -2,6 +2,7 @@
 #include "postgres/apply/careful_applier.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
@@ -19,7 +20,11 @@ constexpr unsigned kFailedRegroupingsMax = 3;
 
 CarefulApplier::CarefulApplier(Session& session, Pipeline& pipeline, TablePlans& plans,
                                GroupPlanner& planner)
-    : session_(session), pipeline_(pipeline), plans_(plans), planner_(planner) {}
+    : session_(session),
+      pipeline_(pipeline),
+      plans_(plans),
+      planner_(planner),
+      huge_rows_(session) {}
 
 void CarefulApplier::reset(bool skip_missing_rows) {
     advance_ = CursorTable::advance_statement();
@@ -27,6 +32,7 @@ void CarefulApplier::reset(bool skip_missing_rows) {
     remove_note_ = Statement{CursorTable::remove_note_sql(), {}, {}, false};
     skip_missing_rows_ = skip_missing_rows;
     in_transaction_ = in_savepoint_ = false;
+    huge_rows_.reset();
 }
 
 void CarefulApplier::begin() {
@@ -59,6 +65,7 @@ void CarefulApplier::write(const fanout_batch& batch, bool regroup) {
 }
 
 std::optional<PipelineFailure> CarefulApplier::run(const std::vector<Step>& steps) {
+    failed_early_.reset();
     pipeline_.begin();
     open_scope();
     for (tag_ = 0; tag_ < steps.size(); ++tag_) {
@@ -69,11 +76,18 @@ std::optional<PipelineFailure> CarefulApplier::run(const std::vector<Step>& step
         else
             encoder_.encode(*step_, *this);
     }
-    return pipeline_.sync();
+    auto failure = pipeline_.sync();
+    return failed_early_ ? std::exchange(failed_early_, std::nullopt) : std::move(failure);
 }
 
 void CarefulApplier::send(RowStatement& statement, StatementParameters& parameters,
                           std::size_t rows) {
+    if (failed_early_) return;
+    if (parameters.huge()) {
+        failed_early_ = send_huge(statement, parameters, rows);
+        pipeline_.begin();
+        return;
+    }
     binary_.clear();
     for (std::size_t i = 0; i < parameters.size(); ++i)
         binary_.push_back(parameters.is_null(i) ? BinaryParameter{}
@@ -82,6 +96,18 @@ void CarefulApplier::send(RowStatement& statement, StatementParameters& paramete
                    may_miss_rows(*step_, skip_missing_rows_) ? Pipeline::kAnyRows
                                                              : static_cast<std::int64_t>(rows),
                    tag_);
+}
+
+/// Outside the pipeline: what was sent before has to be answered.
+std::optional<PipelineFailure> CarefulApplier::send_huge(RowStatement& statement,
+                                                         const StatementParameters& parameters,
+                                                         std::size_t rows) {
+    if (auto failure = pipeline_.sync()) return failure;
+    const auto sent = huge_rows_.run(statement.statement, parameters);
+    if (sent.error) return PipelineFailure{tag_, sent.error, 0, 0};
+    const auto expected = static_cast<std::int64_t>(rows);
+    if (sent.rows == expected || may_miss_rows(*step_, skip_missing_rows_)) return std::nullopt;
+    return PipelineFailure{tag_, std::nullopt, expected, sent.rows};
 }
 
 // The first write of a group opens the transaction, later ones a savepoint: what fails is undone

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "postgres/apply/group_planner.hpp"
+#include "postgres/apply/huge_rows.hpp"
 #include "postgres/apply/step_encoder.hpp"
 #include "postgres/apply/table_plans.hpp"
 #include "postgres/link/pipeline.hpp"
@@ -38,6 +39,9 @@ class CarefulApplier : private StatementSink {
   private:
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
     std::optional<PipelineFailure> run(const std::vector<Step>& steps);
+    std::optional<PipelineFailure> send_huge(RowStatement& statement,
+                                             const StatementParameters& parameters,
+                                             std::size_t rows);
     void open_scope();
     void undo_scope();
     void finish(const CursorTable& table, const fanout_cursor& cursor,
@@ -50,6 +54,8 @@ class CarefulApplier : private StatementSink {
     TablePlans& plans_;
     GroupPlanner& planner_;
     StepEncoder encoder_;
+    HugeRows huge_rows_;
+    std::optional<PipelineFailure> failed_early_;  // before the pipeline's end
     std::vector<BinaryParameter> binary_;
     Statement advance_, put_note_, remove_note_;
     const Step* step_ = nullptr;  // being sent

@@ -12,11 +12,28 @@ namespace {
 
 constexpr std::size_t kHasNullAt = 4, kElementTypeAt = 8, kSizeAt = 12, kHeaderBytes = 20;
 constexpr std::uint32_t kNullLength = 0xFFFFFFFF;
+constexpr std::size_t kViewBytesMin = 64 * 1024;
+
+/// What is sent of such a value are the bytes it has.
+bool stands_as_it_is(const ElementForm& form) {
+    if (form.column.value_class == FANOUT_BYTES)
+        return form.binary || form.column.type_oid != kit::type_oid::kBytea;
+    return form.column.value_class == FANOUT_TEXT_FORM && !form.binary;
+}
 
 }  // namespace
 
-void StatementParameters::reset(std::size_t count, bool arrays) {
+std::size_t image_bytes(const fanout_value* image, std::size_t columns) {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; image != nullptr && i < columns; ++i)
+        bytes += image[i].state == FANOUT_PRESENT ? image[i].size : 0;
+    return bytes;
+}
+
+void StatementParameters::reset(std::size_t count, bool arrays, bool huge) {
     buffers_.resize(count);
+    views_.assign(count, {});
+    huge_ = huge && !arrays;
     has_null_.assign(count, false);
     bytes_ = 0;
     arrays_ = arrays;
@@ -45,6 +62,11 @@ void StatementParameters::append(std::size_t parameter, const ElementForm& form,
         has_null_[parameter] = true;
         return;
     }
+    if (huge_ && value.size >= kViewBytesMin && stands_as_it_is(form)) {
+        views_[parameter] = {reinterpret_cast<const char*>(value.data), value.size};
+        bytes_ += value.size;
+        return;
+    }
     if (form.binary)
         kit::append_binary(buffer, form.column, value);
     else
@@ -52,6 +74,12 @@ void StatementParameters::append(std::size_t parameter, const ElementForm& form,
     bytes_ += buffer.size() - start;
     if (arrays_)
         kit::put_network32(buffer, start, static_cast<std::uint32_t>(buffer.size() - start - 4));
+}
+
+std::vector<std::string> StatementParameters::take() {
+    for (std::size_t i = 0; i < views_.size(); ++i)
+        if (views_[i].data() != nullptr) buffers_[i] = views_[i];
+    return std::move(buffers_);
 }
 
 void StatementParameters::append_bool(std::size_t parameter, bool value) {

@@ -29,6 +29,13 @@ Oid element_oid(const TablePlan& plan, const ParameterSource& source) {
     return plan.columns[source.column].form.element_oid;
 }
 
+bool is_huge(const Step& step, std::size_t row) {
+    const std::size_t columns = step.plan->source_columns;
+    return image_bytes(step.rows[row].old_image, columns) +
+               image_bytes(step.rows[row].new_image, columns) >=
+           kHugeRowBytes;
+}
+
 RowStatement& choose_statement(const Step& step, std::size_t first, std::size_t last) {
     TablePlan& plan = *step.plan;
     const bool matches = step.kind == StepKind::update_match || step.kind == StepKind::remove_match;
@@ -48,10 +55,13 @@ void StepEncoder::encode(const Step& step, StatementSink& sink) {
 
 // Rows from `first` on, as many as one statement takes; returns the next one.
 std::size_t StepEncoder::encode_piece(const Step& step, std::size_t first, StatementSink& sink) {
-    const std::size_t last = std::min(step.rows.size(), first + kStatementRows);
+    std::size_t last = std::min(step.rows.size(), first + kStatementRows);
+    for (std::size_t i = first; step.plan->may_be_huge && i < last; ++i)
+        if (is_huge(step, i)) last = std::max(i, first + 1);
     RowStatement& use = choose_statement(step, first, last);
     if (use.statement.sql.empty()) return last;  // an update without a column to set
-    parameters_.reset(use.parameters.size(), use.arrays);
+    const bool huge = last == first + 1 && step.plan->may_be_huge && is_huge(step, first);
+    parameters_.reset(use.parameters.size(), use.arrays, huge);
     for (std::size_t i = 0; i < use.parameters.size(); ++i)
         parameters_.set_type(i, element_oid(*step.plan, use.parameters[i]));
     std::size_t next = first;

@@ -132,6 +132,8 @@ std::shared_ptr<TablePlan> make_table_plan(const fanout_table& source, const Tar
     plan->source_columns = source.column_count;
     plan->columns.reserve(source.column_count);
     bind_columns(*plan, source, target);
+    for (std::size_t i = 0; i < source.column_count; ++i)
+        plan->may_be_huge |= source.columns[i].value_class != FANOUT_FIXED;
     plan->match_whole_row = source.identity == 'f' && plan->key.empty();
     const UniqueIndex* index = plan->key.empty() ? nullptr : key_index(*plan, target);
     plan->key_is_unique = index != nullptr;

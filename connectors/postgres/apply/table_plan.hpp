@@ -82,6 +82,7 @@ struct TablePlan {
     bool key_is_unique = false;    // the target has an index that is exactly the key
     bool match_whole_row = false;  // identity full without a primary key
     Regrouping regrouping = Regrouping::nothing;
+    bool may_be_huge = false;       // it has columns without a width
     bool independent = false;       // its order against other tables does not matter
     bool extra_columns = false;     // the target has columns the source lacks
     bool deletes_may_miss = false;  // the target's own foreign keys delete rows before we do

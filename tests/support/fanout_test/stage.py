@@ -66,14 +66,14 @@ class Stage:
 
     def options_of(self, kind):
         return {"postgres": {"dsn": self.copy.dsn()}, "sqlite": {"path": self.sqlite_path},
-                "file": {"path": self.file_path, "format": "json"}}[kind]
+                "file": {"path": self.file_path, "format": "json"}, "blackhole": {}}[kind]
 
     def subscribe(self, kind, patterns=None, name=None, target_options=None, **options):
         """A target and a subscription on it; tables are created at SQL targets unless told, and rows
         that are there are copied only if told: a copy turns a test's first inserts into reads."""
         name = name or kind
         patterns = patterns or ["public.*", '"Back Office".*' if self.has_shop() else "public.*"]
-        if kind != "file":
+        if kind not in ("file", "blackhole"):
             options.setdefault("create_tables", True)
         options.setdefault("backfill", False)
         self.shop.run("SELECT fanout.create_target(%s, %s, %s)",
