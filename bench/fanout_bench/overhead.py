@@ -100,5 +100,8 @@ def _show(report):
     middle = {(name, figure): statistics.median(report.values(name, "pgbench", figure))
               for name in (WALSENDER, FANOUT) for figure in ("own_us", "added_us")}
     for figure, what in (("own_us", "the consumer's own process"), ("added_us", "all of it")):
+        if middle[WALSENDER, figure] <= 0:
+            report.note(f"{what}: the slices differ by more than the walsender adds; no ratio")
+            continue
         report.goal(f"added server CPU, pg_fanout / walsender, medians, {what}",
                     middle[FANOUT, figure] / middle[WALSENDER, figure], "<=", GOAL)
