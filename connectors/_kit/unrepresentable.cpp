@@ -3,6 +3,7 @@
 #include <cstring>
 #include <span>
 
+#include "fanout/base/no_utf8.hpp"
 #include "fanout/connector/connector.hpp"
 
 namespace fanout::kit {
@@ -30,7 +31,7 @@ bool becomes_null(Unrepresentable policy, const fanout_column& column, std::stri
 void append_bytes_as_hex(std::string& out, const fanout_value& value) {
     constexpr char kDigits[] = "0123456789abcdef";
     std::span<const std::uint8_t> bytes(value.data, value.size);
-    if (bytes.size() >= 2 && std::memcmp(bytes.data(), FANOUT_NO_UTF8, 2) == 0)
+    if (bytes.size() >= 2 && std::memcmp(bytes.data(), kNoUtf8, sizeof kNoUtf8) == 0)
         bytes = bytes.subspan(2);
     out.reserve(out.size() + 2 + 2 * bytes.size());
     out += "\\x";

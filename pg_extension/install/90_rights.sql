@@ -17,7 +17,7 @@ GRANT EXECUTE ON FUNCTION
     fanout.check(), fanout._check_settings(), fanout._check_daemon(), fanout._check_streams(),
     fanout._check_subscriptions(), fanout._check_backfills(), fanout._check_filters(),
     fanout._check_unsupported(), fanout._check_partitioned(), fanout._check_inheritance(),
-    fanout._server_facts(),
+    fanout._check_schema_changes(), fanout._server_facts(),
     fanout._carried_as(text[], boolean, oid), fanout._carried(text[], boolean),
     fanout._is_via_root(jsonb), fanout._why_not_as(oid, oid), fanout._unfit_partitions(text[]),
     fanout._entry_for(text, oid), fanout._filter_of(text, oid), fanout._filters(),

@@ -19,6 +19,8 @@ RelationCache* live_cache = nullptr;
 constexpr const char* kOwnSchema = "fanout";
 constexpr const char* kConfigTable = "subscription_def";
 constexpr const char* kSecretTable = "mask_secret";
+constexpr const char* kDdlEventTable = "ddl_event";
+constexpr const char* kSequenceEventTable = "sequence_event";
 constexpr long kSweepEntries = 4096;
 
 void invalidate_all() {
@@ -56,10 +58,11 @@ void register_callbacks() {
     registered = true;
 }
 
-bool can_be_carried(Relation relation, const char* schema) {
+bool can_be_carried(const RelationCache* cache, Relation relation, const char* schema) {
     const char kind = relation->rd_rel->relkind;
     return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
-           relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+           (relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT ||
+            RelationGetRelid(relation) == cache->being_logged) &&
            !IsCatalogNamespace(RelationGetNamespace(relation)) &&
            !IsToastNamespace(RelationGetNamespace(relation)) &&
            strcmp(schema, "information_schema") != 0 && strcmp(schema, kOwnSchema) != 0;
@@ -162,13 +165,16 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
     fresh.schema = get_namespace_name(RelationGetNamespace(relation));
     if (fresh.schema == nullptr) elog(ERROR, "cache lookup failed for the schema of a table");
     fresh.name = pstrdup(RelationGetRelationName(relation));
-    const bool own = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0;
-    fresh.is_config = own && strcmp(fresh.name, kConfigTable) == 0;
-    fresh.is_secret = own && strcmp(fresh.name, kSecretTable) == 0;
+    const bool own = strcmp(fresh.schema, kOwnSchema) == 0;
+    const bool watched = own && cache->carries_config;
+    fresh.is_config = watched && strcmp(fresh.name, kConfigTable) == 0;
+    fresh.is_secret = watched && strcmp(fresh.name, kSecretTable) == 0;
+    fresh.is_ddl_event = own && strcmp(fresh.name, kDdlEventTable) == 0;
+    fresh.is_sequence_event = watched && strcmp(fresh.name, kSequenceEventTable) == 0;
     fresh.attributes = RelationGetDescr(relation)->natts;
     make_room(fresh.images, fresh.attributes);
     Verdict verdict{};
-    if (can_be_carried(relation, fresh.schema)) {
+    if (can_be_carried(cache, relation, fresh.schema)) {
         const Lineage lineage =
             lineage_of(fresh.oid, relation->rd_rel->relispartition, fresh.schema, fresh.name);
         verdict =

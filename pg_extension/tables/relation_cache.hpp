@@ -30,7 +30,9 @@ struct RelationEntry {
     bool stands_above;  // of partitions: they go stale with it
     bool is_config;     // fanout.subscription_def
     bool is_secret;     // fanout.mask_secret
-    bool announced;     // the relation records of the present versions have been sent
+    bool is_ddl_event;  // fanout.ddl_event
+    bool is_sequence_event;
+    bool announced;  // the relation records of the present versions have been sent
     const char* schema;
     const char* name;
     Projection* projections;  // nullptr unless announceable as itself
@@ -48,6 +50,7 @@ struct RelationCache {
     uint32 last_version;
     int depth;            // of entries that are being made for another
     bool carries_config;  // the ring face watches fanout.subscription_def
+    Oid being_logged;     // an unlogged table whose rows are being written to the WAL
 };
 
 RelationCache* create_relation_cache(MemoryContext parent, const TableFilter* filter,

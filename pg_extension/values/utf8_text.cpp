@@ -3,7 +3,7 @@
 //
 #include "pg_extension/values/utf8_text.hpp"
 //
-#include "fanout/wire/value_format.hpp"
+#include "fanout/base/no_utf8.hpp"
 
 namespace fanout::plugin {
 
@@ -35,11 +35,11 @@ Oid conversion() {
 }
 
 Utf8Text marked(const char* text, Size size) {
-    auto* out = static_cast<char*>(
-        MemoryContextAllocHuge(CurrentMemoryContext, sizeof wire::kNoUtf8 + size));
-    memcpy(out, wire::kNoUtf8, sizeof wire::kNoUtf8);
-    memcpy(out + sizeof wire::kNoUtf8, text, size);
-    return {out, sizeof wire::kNoUtf8 + size};
+    auto* out =
+        static_cast<char*>(MemoryContextAllocHuge(CurrentMemoryContext, sizeof kNoUtf8 + size));
+    memcpy(out, kNoUtf8, sizeof kNoUtf8);
+    memcpy(out + sizeof kNoUtf8, text, size);
+    return {out, sizeof kNoUtf8 + size};
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 //
 // SQL_ASCII says nothing about what bytes mean, so its text leaves as it is. Text that its encoding
 // allows and Unicode has no place for (a byte that WIN1252 leaves unassigned) leaves as
-// wire::kNoUtf8 and the stored bytes: no reader can take that for UTF-8, and none raises here.
+// kNoUtf8 and the stored bytes: no reader can take that for UTF-8, and none raises here.
 #pragma once
 
 #include "pg_extension/pg.hpp"

@@ -11,6 +11,7 @@
 #include "fanout/base/ids.hpp"
 #include "sidecar/config/config.hpp"
 #include "sidecar/host/option_check.hpp"
+#include "sidecar/lane/on_ddl.hpp"
 
 namespace fanout::lane {
 
@@ -24,6 +25,7 @@ struct LaneSettings {
     /// What would stop the lane in transactions up to here is passed over: a person said so.
     Lsn skip_lsn = 0;
     bool create_tables = false;
+    OnDdl on_ddl = OnDdl::ignore;
     std::string source;  // connection string, for copies; empty: none are made
     /// Prefixes of the messages it gets; one that ends in * stands for all that begin so.
     std::vector<std::string> messages;

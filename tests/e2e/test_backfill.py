@@ -11,31 +11,6 @@ from fanout_test.daemon import Daemon
 from fanout_test.processes import DEADLINE_SECONDS, wait_until
 
 
-BUILDS = r'''
-CREATE SCHEMA "Back Office";
-CREATE TABLE "Back Office"."Odd ""Name""" ("Key, one" text COLLATE "C", "select" integer,
-    "Ünïcode" text, PRIMARY KEY ("select", "Key, one"));
-INSERT INTO "Back Office"."Odd ""Name"""
-    SELECT 'k''"' || i, i % 100, repeat('ü', i % 9) FROM generate_series(1, 3000) i;
-CREATE TABLE parent (id integer PRIMARY KEY, note text);
-CREATE TABLE child (more integer, PRIMARY KEY (id)) INHERITS (parent);
-INSERT INTO parent SELECT i, 'parent' FROM generate_series(1, 1500) i;
-INSERT INTO child SELECT i, 'child', i FROM generate_series(1001, 2500) i;
-CREATE TABLE made (a integer, b integer GENERATED ALWAYS AS (a * 2) STORED,
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
-INSERT INTO made (a) SELECT i FROM generate_series(1, 2000) i;
-CREATE TABLE part (id integer, region text, n integer, PRIMARY KEY (id, region))
-    PARTITION BY LIST (region);
-CREATE TABLE part_north PARTITION OF part FOR VALUES IN ('north');
-CREATE TABLE part_rest PARTITION OF part DEFAULT;
-INSERT INTO part SELECT i, CASE i % 3 WHEN 0 THEN 'north' ELSE 'r' || i % 5 END, i
-    FROM generate_series(1, 3000) i;
-CREATE TABLE named (a integer, code integer NOT NULL, n integer);
-CREATE UNIQUE INDEX named_code ON named (code);
-ALTER TABLE named REPLICA IDENTITY USING INDEX named_code;
-INSERT INTO named SELECT i, 5000 - i, i FROM generate_series(1, 2000) i'''
-
-
 class Backfill(CopyCase):
     def test_an_idle_table_arrives_whole(self):
         stage = self.stage()
@@ -203,16 +178,6 @@ class Backfill(CopyCase):
         self.assertEqual(stage.copy.run("SELECT count(*) FROM pg_attribute WHERE attname = 'own' "
                                         "AND attrelid = 't'::regclass")[0][0], 0)
 
-    def test_what_is_there_already_is_refused(self):
-        stage = self.stage()
-        self.rows(stage, "t", 10)
-        stage.copy.run("CREATE TABLE t (id integer PRIMARY KEY, n integer, note text)")
-        stage.copy.run("INSERT INTO t VALUES (77, 0, 'mine')")
-        stage.subscribe("postgres", **SMALL)
-        row = stage.wait_state("postgres", "failed")
-        self.assertIn("has rows already", row["last_error"])
-        self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
-
     def test_a_role_that_may_not_read(self):
         stage = self.stage(start=False)
         self.rows(stage, "t", 500)
@@ -274,77 +239,6 @@ class Backfill(CopyCase):
         thread.join(DEADLINE_SECONDS)
         self.finished(stage, "postgres")
         stage.compare("postgres")
-
-    def test_tables_of_every_build(self):
-        """Inheritance, partitions, generated columns, quoted names, keys that are not the first
-        column, an identity that is not the primary key."""
-        stage = self.stage()
-        stage.shop.run(BUILDS)
-        stage.tables = ['"Back Office"."Odd ""Name"""', "public.parent", "public.child",
-                        "public.made", "public.part_north", "public.part_rest", "public.named"]
-        chance = random.Random(seed())
-
-        def step(cursor):
-            i = chance.randrange(1, 3000)
-            cursor.execute("UPDATE parent SET note = note || '+' WHERE id = %s", (i,))
-            cursor.execute("UPDATE made SET a = a + 1 WHERE id = %s", (i,))
-            cursor.execute("UPDATE part SET n = n + 1, region = CASE region WHEN 'north' THEN 'r1' "
-                           "ELSE 'north' END WHERE id = %s", (i,))
-            cursor.execute("UPDATE named SET code = code + 5000 WHERE a = %s AND code < 5000", (i,))
-            cursor.execute("UPDATE \"Back Office\".\"Odd \"\"Name\"\"\" SET \"Ünïcode\" = 'x' "
-                           "WHERE \"select\" = %s", (i % 100,))
-        writer = Writer(stage.shop, step)
-        writer.start()
-        for kind in ("postgres", "sqlite", "file"):
-            stage.subscribe(kind, ["public.*", '"Back Office".*'], **SMALL)
-        for kind in ("postgres", "sqlite", "file"):
-            self.finished(stage, kind)
-        writer.finish()
-        stage.compare()
-
-    def test_waits_while_the_slot_is_near_its_limit(self):
-        stage = self.stage(settings={"max_slot_wal_keep_size": "128MB", "max_wal_size": "4GB"})
-        self.rows(stage, "t", 8000)
-        stage.shop.run("CREATE TABLE elsewhere (n integer)")
-        slow = stage.shop.connect(autocommit=False)
-        slow.cursor().execute("INSERT INTO elsewhere VALUES (1)")  # holds the slot's WAL
-        stage.shop.run("SELECT count(pg_logical_emit_message(false, 'test', repeat('x', 1000000))) "
-                       "FROM generate_series(1, 115)")
-        stage.subscribe("file", ["public.t"], **SMALL)
-        stage.tables = ["public.t"]
-        row = wait_until("the copy waits", lambda: stage.shop.row(
-            "SELECT * FROM fanout.backfills WHERE detail LIKE '%%max_slot_wal_keep_size%%'"))
-        self.assertEqual(row["state"], "waiting")
-        time.sleep(2.5)
-        self.assertEqual(self.copies(stage, "file")[0][3], 0)
-        slow.commit()
-        slow.close()
-
-        def goes_on():
-            stage.shop.run("SELECT pg_switch_wal()")
-            stage.shop.run("CHECKPOINT")
-            return self.is_copied(stage, "file")
-        wait_until("the copy has gone on", goes_on, pause=0.5)
-        stage.compare("file")
-
-    def test_rates(self):
-        stage = self.stage()
-        self.rows(stage, "t", 6000)
-        for limit in ({"rows_per_second": 3000}, {"bytes_per_second": "32kB"}):
-            name = next(iter(limit))
-            path = f"{stage.folder}/{name}.jsonl"
-            stage.subscribe("file", ["public.t"], name=name, target_options={
-                "path": path, "format": "json"}, **{**SMALL, "workers": 3}, **limit)
-            self.finished(stage, name)
-            row = stage.shop.row("""SELECT extract(epoch FROM finished_at - started_at)::float AS s,
-                rows_done AS rows, bytes_done AS bytes FROM fanout.backfills
-                WHERE subscription = %s""", (name,))
-            self.assertEqual(row["rows"], 6000)
-            allowed = 3000 if name == "rows_per_second" else 32 * 1024
-            done = row["rows"] if name == "rows_per_second" else row["bytes"]
-            # The first chunks are not waited for: one for each reader.
-            self.assertGreater(row["s"], (done / allowed) * 0.4, row)
-            self.assertLess(row["s"], (done / allowed) * 3 + 10, row)
 
     def test_prepared_and_long_transactions(self):
         stage = self.stage(settings={"max_prepared_transactions": "5"})

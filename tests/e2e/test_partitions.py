@@ -63,8 +63,9 @@ class Partitions(Case):
                     "UPDATE sales SET v = %(v)s WHERE id %% 7 = %(id)s %% 7",
                     "UPDATE sales s SET region = %(region)s WHERE id %% 11 = %(id)s %% 11 AND NOT EXISTS "
                     "(SELECT FROM sales o WHERE o.id = s.id AND o.region = %(region)s)",
-                    "UPDATE sales s SET id = (s.id + 487) %% 1000 WHERE id %% 13 = %(id)s %% 13 AND NOT EXISTS "
-                    "(SELECT FROM sales o WHERE o.id = (s.id + 487) %% 1000 AND o.region = s.region)",
+                    "UPDATE sales s SET id = CASE WHEN id < 1000 THEN id + 1000 ELSE id - 1000 END WHERE id %% 13 = "
+                    "%(id)s %% 13 AND NOT EXISTS (SELECT FROM sales o WHERE o.region = s.region "
+                    "AND o.id = CASE WHEN s.id < 1000 THEN s.id + 1000 ELSE s.id - 1000 END)",
                     "DELETE FROM sales WHERE id %% 17 = %(id)s %% 17")), {"id": one, "region": region, "v": text})
         connection.close()
 

@@ -18,10 +18,6 @@ enum class Tag : std::uint8_t {
     absent = 3,
 };
 
-/// Begins a text that has no form in UTF-8; its bytes as the source stores them follow. No text of
-/// PostgreSQL has a byte 0, and no UTF-8 a byte 0xFF.
-inline constexpr std::uint8_t kNoUtf8[2] = {0xFF, 0x00};
-
 /// How a column's values are carried; decided once per relation by the worker, from the type.
 enum class ValueClass : std::uint8_t {
     fixed = 1,    // built-in fixed-width type, stored form
