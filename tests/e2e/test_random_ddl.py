@@ -272,7 +272,8 @@ class Generator:
 
 class RandomDdl(Case):
     def shape(self, database, table):
-        return database.run("SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute WHERE attrelid = "
+        return database.run("SELECT attname, format_type(atttypid, atttypmod), attnotnull, coalesce(attnum = ANY (indkey), false) "
+                            "FROM pg_attribute LEFT JOIN pg_index ON indrelid = attrelid AND indisprimary WHERE attrelid = "
                             "%s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname", (Generator.name(table),))
 
     def compare(self, stage, made):

@@ -92,6 +92,7 @@ void Applier::write(const fanout_batch& batch) {
         change_schema(batch);
         return;
     }
+    schema_.forget_emptied();  // rows have come since
     if (!written_ && !is_part(batch) && !careful_.in_transaction()) {
         written_ = batch;
         return;

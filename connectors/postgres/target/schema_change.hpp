@@ -21,7 +21,7 @@ class SchemaChanger {
     void apply(const fanout_ddl& ddl, Position at);
     /// Forward only; at once, whatever becomes of the transaction.
     void set_sequence(const fanout_sequence& sequence);
-    /// The transaction has ended.
+    /// Rows have come, or the transaction has ended.
     void forget_emptied() { emptied_.clear(); }
 
   private:
