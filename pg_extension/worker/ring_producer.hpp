@@ -3,8 +3,8 @@
 // claim() sleeps on the link while the ring is full: back-pressure ends in WAL that the slot holds,
 // never in a user's transaction. Records become visible with each commit and every 32 KiB between.
 // The consumer's bell rings only if the consumer sleeps, and not for each of many small
-// transactions, which was a fifth of what they cost: it is owed, for 32 KiB or 256 changes at the
-// most, and paid before the worker sleeps.
+// transactions, which was a fifth of what they cost: it is owed, for 256 KiB or 4096 changes at the
+// most, two milliseconds of work, and paid before the worker sleeps.
 #pragma once
 
 #include "pg_extension/pg.hpp"
@@ -18,6 +18,7 @@
 namespace fanout::worker {
 
 inline constexpr uint64 kPublishBytes = 32 * 1024;
+inline constexpr uint64 kRingBytes = 256 * 1024;
 
 class RingProducer {
   public:
@@ -42,7 +43,7 @@ class RingProducer {
     void publish() {
         link_->bell_owed |= writer_.publish();
         FANOUT_FAULT_HERE("worker.published_silently");
-        if (writer_.head() - rung_at_ >= kPublishBytes) ring();
+        if (writer_.head() - rung_at_ >= kRingBytes) ring();
     }
 
     /// Called once per change and per WAL record, wanted or not: a bell that is owed, and now and
@@ -56,7 +57,7 @@ class RingProducer {
     uint32 epoch() const { return epoch_; }
 
   private:
-    static constexpr uint32 kTicksPerRing = 256;
+    static constexpr uint32 kTicksPerRing = 4096;
     static constexpr uint32 kTicksPerCheck = 8192;
 
     void ring() {

@@ -16,6 +16,9 @@ using namespace std::chrono_literals;
 /// How long the lane waits for snapshots before it goes on without them.
 constexpr auto kHoldMax = 100ms;
 constexpr unsigned kWorkersMax = 16;
+/// If it is not said: what all chunks between source and target may take, about, and each.
+constexpr std::uint64_t kChunksBytesMax = 14U << 20, kChunkBytesMin = 1U << 20,
+                        kChunkBytesMax = 8U << 20;
 
 }  // namespace
 
@@ -56,18 +59,22 @@ void Copier::set_plan(const Plan& plan) {
         const std::lock_guard lock(mutex_);
         options_ = plan.options;
         options_.workers = std::clamp(options_.workers, 1U, kWorkersMax);
+        if (options_.chunk_bytes == 0)
+            options_.chunk_bytes = std::clamp(kChunksBytesMax / (options_.workers + 2),
+                                              kChunkBytesMin, kChunkBytesMax);
         for (const auto& request : plan.requests) {
             accept(request);
             tables_.at(request.table).listed = true;
         }
         settle_states();
-        while (busy_ && readers_.size() < options_.workers)
+        // One more than read at a time: it prepares the next chunk meanwhile.
+        while (busy_ && readers_.size() <= options_.workers)
             readers_.emplace_back([this, number = readers_.size()] {
                 pthread_setname_np(pthread_self(), ("copy " + std::to_string(number)).c_str());
                 Reader(*this, static_cast<unsigned>(number)).run();
             });
         attention_ = true;
-        news_ = true;
+        news_ = turned_ = true;
     }
     changed_.notify_all();
 }
@@ -107,6 +114,7 @@ void Copier::settle_states() {
                 next = std::min(next, range.passed_at);
     }
     busy_ = busy;
+    store_->keep(busy ? windows_max() : 0);
     next_pass_ = next;
 }
 
@@ -218,7 +226,7 @@ void Copier::prepared(Oid32 table) {
         copy->started_at = std::chrono::system_clock::now();
         copy->note_due = true;
     }
-    news_ = true;
+    news_ = turned_ = true;
     changed_.notify_all();
 }
 
@@ -269,7 +277,7 @@ void Copier::pass(Lsn position) {
         for (auto& [oid, copy] : tables_) {
             const bool was = copy.under_way();
             copy.pass(position);
-            if (was && !copy.under_way()) news_ = true;
+            if (was && !copy.under_way()) news_ = turned_ = true;
         }
         settle_states();
     }
@@ -304,7 +312,7 @@ void Copier::forget(TableCopy& copy) {
     copy.state = CopyState::gone;
     gone_.push_back(copy.request.table);
     settle_states();
-    news_ = true;
+    news_ = turned_ = true;
 }
 
 /// Each reader that waits takes its snapshot now, or comes too late.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -93,8 +94,11 @@ class Copier {
     std::vector<std::pair<std::string, std::optional<std::string>>> due_notes();
     /// Stands still for a moment, so that readers can take their snapshots.
     void hold();
-    /// True if reports() would say something new.
-    bool take_news() { return news_.exchange(false); }
+    /// reports() would say something new.
+    bool has_news() const { return news_; }
+    /// A copy has begun or ended: worth telling at once.
+    bool has_turned() const { return turned_; }
+    void told() { news_ = turned_ = false; }
     std::vector<Report> reports() const;
 
   private:
@@ -112,22 +116,28 @@ class Copier {
     void forget(TableCopy& copy);
     void ask_lane();
     std::shared_ptr<Window> find_window(std::uint64_t id, TableCopy** copy = nullptr);
+    unsigned windows_max() const { return 2 * options_.workers + 1; }
 
     const CopierParts parts_;
+    const std::shared_ptr<PieceStore> store_ = std::make_shared<PieceStore>();
     source::WakeFd stop_fd_;
     std::atomic<bool> attention_{true};
     std::atomic<bool> busy_{false};
-    std::atomic<bool> news_{true};
+    std::atomic<bool> news_{true}, turned_{true};
     std::atomic<Lsn> next_pass_{~Lsn{0}};
     std::atomic<bool> stopping_{false};
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    Options options_;                    // with mutex_
-    std::map<Oid32, TableCopy> tables_;  // with mutex_
-    std::vector<Oid32> gone_;            // with mutex_: whose notes go
-    Hold hold_;                          // with mutex_
-    std::uint64_t next_id_ = 1;          // with mutex_
+    Options options_;                                       // with mutex_
+    std::map<Oid32, TableCopy> tables_;                     // with mutex_
+    std::vector<Oid32> gone_;                               // with mutex_: whose notes go
+    Hold hold_;                                             // with mutex_
+    std::uint64_t next_id_ = 1;                             // with mutex_
+    std::chrono::steady_clock::time_point wal_asked_at_{};  // with mutex_
+    bool short_of_wal_ = false;  // with mutex_: the slot is near its limit
+    unsigned reading_ = 0;       // with mutex_: readers in the midst of a COPY
+    std::chrono::steady_clock::time_point free_at_{};  // with mutex_: by the rate limits
     std::vector<std::thread> readers_;
 };
 

@@ -9,7 +9,6 @@
 namespace fanout::backfill {
 namespace {
 
-constexpr std::size_t kBlockBytes = 256 * 1024;
 constexpr std::string_view kSignature{"PGCOPY\n\377\r\n\0", 11};
 constexpr std::size_t kHeaderBytes = 19;
 
@@ -23,6 +22,24 @@ std::uint32_t load32(const char* at) {
     std::uint32_t value;
     std::memcpy(&value, at, sizeof value);
     return __builtin_bswap32(value);
+}
+
+template <typename T, T (*swap)(T)>
+void reverse_as(const char* from, std::uint8_t* to) {
+    T value;
+    std::memcpy(&value, from, sizeof value);
+    value = swap(value);
+    std::memcpy(to, &value, sizeof value);
+}
+
+std::uint16_t swap16(std::uint16_t value) {
+    return __builtin_bswap16(value);
+}
+std::uint32_t swap32(std::uint32_t value) {
+    return __builtin_bswap32(value);
+}
+std::uint64_t swap64(std::uint64_t value) {
+    return __builtin_bswap64(value);
 }
 
 void reverse(const char* from, std::uint8_t* to, std::size_t width) {
@@ -94,40 +111,102 @@ std::size_t numeric_stored(std::string_view field, std::uint8_t* to) {
 
 }  // namespace
 
-std::uint8_t* Piece::room(std::size_t size) {
-    if (size > left_) {
-        const std::size_t block = std::max(size, kBlockBytes);
-        blocks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(block));
-        next_ = blocks_.back().get();
-        left_ = block;
-    }
-    std::uint8_t* place = next_;
-    next_ += size;
-    left_ -= size;
-    bytes_ += size;
-    return place;
+Piece::Piece(std::size_t columns, std::shared_ptr<PieceStore> store)
+    : columns_(columns), store_(std::move(store)) {
+    if (store_) memory_ = store_->take();
 }
 
-bool Piece::add_value(const fanout_column& column, std::string_view field) {
-    std::uint8_t* place = room(field.size());
-    auto size = field.size();
-    switch (column.value_class) {
-        case FANOUT_FIXED:
-            if (size != column.width) return false;
-            copy_fixed(column.type_oid, field.data(), place, size);
-            break;
-        case FANOUT_NUMERIC:
-            size = numeric_stored(field, place);
-            if (size == 0) return false;
-            break;
-        default:
-            if (size != 0) std::memcpy(place, field.data(), size);
+Piece::~Piece() {
+    if (store_) store_->give(std::move(memory_));
+}
+
+void Piece::learn(const fanout_column* columns) {
+    for (std::size_t i = 0; i < columns_; ++i) {
+        const fanout_column& column = columns[i];
+        Column form{Form::copied, 0, column.type_oid};
+        if (column.value_class == FANOUT_NUMERIC) form.form = Form::numeric;
+        if (column.value_class == FANOUT_FIXED) {
+            form = {Form::fixed, column.width, column.type_oid};
+            const bool one_number = column.type_oid != 774;  // macaddr8: bytes in their order
+            if (column.width == 1) form.form = Form::copied;
+            if (column.width == 2) form.form = Form::reversed2;
+            if (column.width == 4) form.form = Form::reversed4;
+            if (column.width == 8 && one_number) form.form = Form::reversed8;
+        }
+        forms_.push_back(form);
     }
-    values_.push_back({place, static_cast<std::uint32_t>(size), FANOUT_PRESENT});
+}
+
+/// Bytes in a row, of which the caller takes what it needs.
+std::uint8_t* Piece::room(std::size_t size) {
+    if (size <= left_) return next_;
+    if (size > PieceStore::kBlockBytes)
+        return large_.emplace_back(std::make_unique_for_overwrite<std::uint8_t[]>(size)).get();
+    auto& blocks = memory_.blocks;
+    if (blocks_used_ == blocks.size())
+        blocks.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(PieceStore::kBlockBytes));
+    next_ = blocks[blocks_used_++].get();
+    left_ = PieceStore::kBlockBytes;
+    return next_;
+}
+
+bool Piece::put(const Column& column, std::string_view field, std::uint8_t* place,
+                std::size_t& size) {
+    size = field.size();
+    if (column.width != 0 && size != column.width) return false;
+    switch (column.form) {
+        case Form::copied:
+            if (size != 0) std::memcpy(place, field.data(), size);
+            return true;
+        case Form::reversed2:
+            reverse_as<std::uint16_t, swap16>(field.data(), place);
+            return true;
+        case Form::reversed4:
+            reverse_as<std::uint32_t, swap32>(field.data(), place);
+            return true;
+        case Form::reversed8:
+            reverse_as<std::uint64_t, swap64>(field.data(), place);
+            return true;
+        case Form::fixed:
+            copy_fixed(column.type, field.data(), place, size);
+            return true;
+        case Form::numeric:
+            size = numeric_stored(field, place);
+            return size != 0;
+    }
+    return false;
+}
+
+/// `data` stands behind the number of fields, and goes on behind the row.
+bool Piece::add_row(std::string_view& data) {
+    std::uint8_t* const start = room(data.size());
+    std::uint8_t* place = start;
+    for (const Column& column : forms_) {
+        if (data.size() < 4) return false;
+        const std::uint32_t length = load32(data.data());
+        data.remove_prefix(4);
+        if (length == 0xFFFFFFFF) {
+            memory_.values.push_back({nullptr, 0, FANOUT_NULL});
+            continue;
+        }
+        std::size_t size = 0;
+        if (data.size() < length || !put(column, data.substr(0, length), place, size)) return false;
+        memory_.values.push_back({place, static_cast<std::uint32_t>(size), FANOUT_PRESENT});
+        place += size;
+        data.remove_prefix(length);
+    }
+    const auto used = static_cast<std::size_t>(place - start);
+    bytes_ += used;
+    if (start == next_) {
+        next_ += used;
+        left_ -= used;
+    }
+    ++rows_;
     return true;
 }
 
 bool Piece::add(std::string_view data, const fanout_column* columns) {
+    if (forms_.size() != columns_) learn(columns);
     if (header_) {
         if (data.size() < kHeaderBytes || data.substr(0, kSignature.size()) != kSignature)
             return false;
@@ -139,19 +218,7 @@ bool Piece::add(std::string_view data, const fanout_column* columns) {
         const std::uint16_t fields = load16(data.data());
         data.remove_prefix(2);
         if (fields == 0xFFFF) return data.empty();
-        if (fields != columns_) return false;
-        if (columns_ == 0) ++empty_rows_;
-        for (std::size_t i = 0; i < columns_; ++i) {
-            if (data.size() < 4) return false;
-            const std::uint32_t size = load32(data.data());
-            data.remove_prefix(4);
-            if (size == 0xFFFFFFFF) {
-                values_.push_back({nullptr, 0, FANOUT_NULL});
-                continue;
-            }
-            if (data.size() < size || !add_value(columns[i], data.substr(0, size))) return false;
-            data.remove_prefix(size);
-        }
+        if (fields != columns_ || !add_row(data)) return false;
     }
     return true;
 }

@@ -31,8 +31,19 @@ SELECT set_config(s.name, s.value, false) FROM (VALUES
     ('search_path', 'pg_catalog'), ('lc_monetary', 'C'), ('quote_all_identifiers', 'off'),
     ('standard_conforming_strings', 'on'), ('row_security', 'off'), ('lock_timeout', '3s'),
     ('enable_seqscan', 'off'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
-    ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
+    ('plan_cache_mode', 'force_generic_plan'), ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
     ('client_encoding', current_setting('server_encoding'))) AS s (name, value))";
+
+/// Less than a fifth of what max_slot_wal_keep_size lets the slot hold is left. Null: no limit.
+constexpr const char* kShortOfWal = R"(
+SELECT r.safe_wal_size * 5 < pg_size_bytes(current_setting('max_slot_wal_keep_size'))
+FROM fanout.subscription_def d JOIN fanout.stream_def t ON t.id = d.stream_id
+JOIN pg_replication_slots r ON r.slot_name = t.slot_name
+WHERE d.id = $1::integer)";
+
+constexpr const char* kWalDetail =
+    "waiting: the slot's WAL is near max_slot_wal_keep_size; see retained_wal_bytes in "
+    "fanout.streams";
 
 constexpr const char* kUnsettled =
     "waiting for transactions that are committed but not yet visible (synchronous standby?)";
@@ -91,14 +102,14 @@ std::optional<Reader::Job> Reader::claim() {
     std::size_t waiting = 0;
     for (const auto& [oid, copy] : copier_.tables_)
         waiting += copy.windows.size();
-    const bool wanted = number_ < copier_.options_.workers;
+    const bool wanted = number_ <= copier_.options_.workers;
     bool any = false;
     for (auto& [oid, copy] : copier_.tables_) {
         if (!copy.under_way() || copy.request.paused || !copy.listed) continue;
         any = true;
         if (!wanted || Clock::now() < copy.retry_at) continue;
         const bool looks = copy.mode == CopyMode::unknown;
-        if (!looks && (!held.empty() || waiting >= 2 * copier_.options_.workers)) {
+        if (!looks && (!held.empty() || waiting >= copier_.windows_max())) {
             if (!held.empty()) copy.detail = held;
             continue;
         }
@@ -125,7 +136,7 @@ bool Reader::begin(TableCopy& copy, Job& job) {
     job.columns = copy.request.columns;
     job.mode = copy.mode;
     job.shape = copy.shape;
-    job.rows = copy.chunk_rows;
+    job.rows = std::min(copy.chunk_rows, rows_by_rate());
     if (copy.mode == CopyMode::unknown) {
         if (copy.planning) return false;
         copy.planning = true;
@@ -170,6 +181,7 @@ Status Reader::work(Job& job) {
     if (auto done = connect(); !done.is_ok()) return done;
     if (job.id == 0) return look(job);
     const auto start = Clock::now();
+    if (short_of_wal()) return wait_for_wal(job);
     if (job.shape->columns.empty())  // known from a note only
         if (auto done = check_shape(job); !done.is_ok()) return done;
     if (job.mode == CopyMode::ordered)
@@ -185,9 +197,40 @@ Status Reader::work(Job& job) {
         return window.status();
     }
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
-    const double took = seconds_since(start);
-    adapt(job, rows_read_, bytes_read_, took);
-    slow_down(rows_read_, bytes_read_, took);
+    adapt(job, rows_read_, bytes_read_, seconds_read_);
+    slow_down(start, rows_read_, bytes_read_);
+    return Status::ok();
+}
+
+/// Whatever keeps the source's WAL, no copy should be a part of it. Asked once a second.
+bool Reader::short_of_wal() {
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        if (Clock::now() - copier_.wal_asked_at_ < 1s) return copier_.short_of_wal_;
+        copier_.wal_asked_at_ = Clock::now();
+    }
+    const auto result = eyes_->query_prepared("short_of_wal", kShortOfWal,
+                                              {std::to_string(copier_.parts_.subscription)});
+    if (!result.ok())
+        log::warning("cannot ask how near the slot is to its limit",
+                     {{"error", result.error->message}});
+    const bool is_short = result.ok() && !result.rows.empty() && result.rows[0][0] == "t";
+    const std::lock_guard lock(copier_.mutex_);
+    copier_.short_of_wal_ = is_short;
+    return is_short;
+}
+
+Status Reader::wait_for_wal(const Job& job) {
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr) return Status::ok();
+        copy->give_up(job.id);
+        copy->detail = kWalDetail;
+        copy->retry_at = Clock::now() + 1s;
+        copier_.news_ = true;
+    }
+    copier_.ask_lane();
     return Status::ok();
 }
 
@@ -266,10 +309,12 @@ Status Reader::choose_end(Job& job) {
 
 /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
 Status Reader::open_transaction(const Job& job) {
-    if (auto done = command(*rows_, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        !done.is_ok())
-        return done;
-    return command(*rows_, "LOCK TABLE ONLY " + job.shape->quoted + " IN ACCESS SHARE MODE");
+    const auto error = rows_->execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE "
+        "ONLY " +
+            job.shape->quoted + " IN ACCESS SHARE MODE",
+        kAnswerTimeout);
+    return error ? failure(*error) : Status::ok();
 }
 
 /// The shape cannot change any more; it has to be the one that was planned for.
@@ -385,14 +430,20 @@ std::string Reader::select(const Job& job) const {
 
 Status Reader::read_rows(const Job& job, Window& window) {
     using Step = source::SourceConnection::CopyStep;
-    const auto end = flush_wal();
-    if (!end.is_ok()) return end.status();
     const auto& shape = *job.shape;
-    const std::size_t bytes_max = copier_.options_.chunk_bytes;
     rows_read_ = bytes_read_ = 0;
     cut_.reset();
+    auto turn = take_turn();
+    if (turn == nullptr) return Status::retry("stopped");
+    const std::size_t bytes_max = copier_.options_.chunk_bytes;
+    const auto started = Clock::now();
     if (auto error = rows_->start_copy(select(job), kAnswerTimeout)) return failure(*error);
-    auto piece = std::make_shared<Piece>(shape.columns.size());
+    const auto end = flush_wal();
+    if (!end.is_ok()) {
+        rows_.reset();
+        return end.status();
+    }
+    auto piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
     std::string_view data;
     auto step = Step::data;
     while ((step = rows_->next_copy_data(data, kAnswerTimeout)) == Step::data) {
@@ -410,17 +461,19 @@ Status Reader::read_rows(const Job& job, Window& window) {
         rows_read_ += piece->rows();
         bytes_read_ += piece->payload_bytes();
         if (auto done = hand_over(window, piece, false, 0); !done.is_ok()) return done;
-        piece = std::make_shared<Piece>(shape.columns.size());
+        piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
         piece->header_is_passed();
     }
     if (step == Step::failed) return failure(rows_->copy_error());
     rows_read_ += piece->rows();
     bytes_read_ += piece->payload_bytes();
+    seconds_read_ = seconds_since(started);
     if (cut_) {
         rows_.reset();  // the rest of the rows is of no use
     } else if (auto done = command(*rows_, "COMMIT"); !done.is_ok()) {
         return done;
     }
+    turn.reset();
     return hand_over(window, piece, true, end.value());
 }
 
@@ -449,7 +502,8 @@ void Reader::adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, doub
     const std::lock_guard lock(copier_.mutex_);
     auto* copy = copier_.find(job.table);
     if (copy == nullptr || rows < kChunkRowsMin / 2) return;
-    const double values = static_cast<double>(job.shape->columns.size() * sizeof(fanout_value));
+    const double values = static_cast<double>(job.shape->columns.size() * sizeof(fanout_value) +
+                                              sizeof(fanout_change));
     const double by_bytes = static_cast<double>(copier_.options_.chunk_bytes) /
                             (static_cast<double>(bytes) / static_cast<double>(rows) + values);
     const double by_time = static_cast<double>(rows) * kChunkSeconds / std::max(seconds, 0.001);
@@ -457,21 +511,48 @@ void Reader::adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, doub
     copy->chunk_rows = std::clamp(static_cast<std::uint64_t>(wanted), kChunkRowsMin, kChunkRowsMax);
 }
 
-void Reader::slow_down(std::uint64_t rows, std::uint64_t bytes, double seconds) {
-    double wanted = 0;
+/// All readers together keep to the limits: each chunk takes up time, whoever read it.
+void Reader::slow_down(Clock::time_point begun, std::uint64_t rows, std::uint64_t bytes) {
+    Clock::time_point until;
     {
         const std::lock_guard lock(copier_.mutex_);
         const auto& options = copier_.options_;
-        const auto share = static_cast<double>(options.workers);
+        double seconds = 0;
         if (options.rows_per_second != 0)
-            wanted =
-                share * static_cast<double>(rows) / static_cast<double>(options.rows_per_second);
+            seconds = static_cast<double>(rows) / static_cast<double>(options.rows_per_second);
         if (options.bytes_per_second != 0)
-            wanted = std::max(wanted, share * static_cast<double>(bytes) /
-                                          static_cast<double>(options.bytes_per_second));
+            seconds = std::max(seconds, static_cast<double>(bytes) /
+                                            static_cast<double>(options.bytes_per_second));
+        if (seconds == 0) return;
+        copier_.free_at_ =
+            std::max(copier_.free_at_, begun) +
+            std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+        until = copier_.free_at_;
     }
-    if (wanted > seconds)
-        pause(std::chrono::milliseconds(static_cast<std::int64_t>((wanted - seconds) * 1000)));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() > 0) pause(left);
+}
+
+/// A chunk should not be more than half a second's share. With the mutex.
+std::uint64_t Reader::rows_by_rate() const {
+    const auto limit = copier_.options_.rows_per_second;
+    return limit == 0 ? kChunkRowsMax : std::max(limit / 2, std::uint64_t{1});
+}
+
+/// As many as there are workers read at a time; the others have a chunk ready. Null: stopped.
+std::shared_ptr<void> Reader::take_turn() {
+    std::unique_lock lock(copier_.mutex_);
+    copier_.changed_.wait(
+        lock, [&] { return copier_.stopping_ || copier_.reading_ < copier_.options_.workers; });
+    if (copier_.stopping_) return nullptr;
+    ++copier_.reading_;
+    return {&copier_, [this](void*) {
+                {
+                    const std::lock_guard held(copier_.mutex_);
+                    --copier_.reading_;
+                }
+                copier_.changed_.notify_all();
+            }};
 }
 
 /// The range is to be copied again, by anybody.

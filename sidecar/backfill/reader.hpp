@@ -34,6 +34,8 @@ class Reader {
     Status work(Job& job);
     Status connect();
     Status command(source::SourceConnection& session, const std::string& sql);
+    bool short_of_wal();
+    Status wait_for_wal(const Job& job);
     Status look(const Job& job);
     Status choose_end(Job& job);
     Status open_transaction(const Job& job);
@@ -46,7 +48,10 @@ class Reader {
     std::string select(const Job& job) const;
     void adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, double seconds);
     void give_back(const Job& job, const Status& why);
-    void slow_down(std::uint64_t rows, std::uint64_t bytes, double seconds);
+    void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
+                   std::uint64_t bytes);
+    std::uint64_t rows_by_rate() const;
+    std::shared_ptr<void> take_turn();
     void pause(std::chrono::milliseconds time);
 
     Copier& copier_;
@@ -54,6 +59,7 @@ class Reader {
     std::optional<source::SourceConnection> rows_, eyes_;
     pacing::Backoff backoff_{std::chrono::seconds(5)};
     std::uint64_t rows_read_ = 0, bytes_read_ = 0;  // of the last chunk
+    double seconds_read_ = 0;
     std::optional<Bound> cut_;
 };
 

@@ -30,7 +30,7 @@ struct Options {
     bool backfill = false;  // copy tables that the stream meets first, too
     unsigned workers = 2;
     std::uint64_t rows_per_second = 0, bytes_per_second = 0;  // 0: no limit
-    std::uint64_t chunk_bytes = 4U << 20;
+    std::uint64_t chunk_bytes = 0;                            // 0: by the number of workers
     OnNonempty on_nonempty = OnNonempty::error;
     friend bool operator==(const Options&, const Options&) = default;
 };

@@ -188,7 +188,7 @@ bool TableShape::same_shape(const fanout_table& other) const {
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
                                                const std::string& owner,
                                                const std::vector<std::string>& only_columns) {
-    auto result = session.query(kColumns, {std::to_string(oid), owner});
+    auto result = session.query_prepared("table_shape", kColumns, {std::to_string(oid), owner});
     if (!result.ok()) return Status::retry(result.error->message);
     if (result.rows.empty()) return std::shared_ptr<TableShape>();
     if (!only_columns.empty())

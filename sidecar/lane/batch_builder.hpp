@@ -21,6 +21,7 @@ struct Batch {
     std::vector<fanout_change> changes;
     std::vector<fanout_transaction> transactions;
     std::vector<std::shared_ptr<Arena>> arenas;  // of the values' tables
+    std::shared_ptr<const void> rows, shape;     // of copied ones
     std::uint64_t first_record = 0;              // the oldest record that is pointed into
 
     fanout_batch view() const { return {transactions.data(), transactions.size(), change_count}; }

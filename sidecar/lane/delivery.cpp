@@ -21,14 +21,16 @@ constexpr Lsn kIdleReportBytes = 1ULL << 20;
 /// Shortest time between two writes of the local cursor file.
 constexpr auto kCursorSaveInterval = 1s;
 constexpr auto kIdleWait = 1h;
-/// Batches a connector may have that flushes ahead, beside the one that is being read.
-constexpr std::size_t kWritesAheadMax = 2;
 /// Such a connector is looked after this often while the lane reads.
 constexpr std::uint64_t kRecordsBetweenMoves = 256;
 /// At the journal's end: as long what comes next may catch up with what is under way. Whoever waits
 /// for a position says so in the journal; for all others an answer may lie for a moment, and the
 /// next transaction's wake-up takes it along: a wake-up less for each.
 constexpr auto kLinger = 10ms;
+/// As long while tables are copied: readers wait for the lane.
+constexpr auto kLook = 1ms;
+/// News of copies are told so soon.
+constexpr auto kCopiesNewsAfter = 500ms;
 /// What was flushed and is not yet durable is waited for when nothing has come for so long.
 constexpr auto kDurableAfter = 200ms;
 
@@ -246,7 +248,10 @@ Delivery::Trouble Delivery::move_on() {
 }
 
 void Delivery::take_progress(const fanout_progress& progress) {
-    in_flight_.release(progress.writes, [this](Batch batch) { batch_.recycle(std::move(batch)); });
+    in_flight_.release(progress.writes, [this](Batch batch) {
+        if (batch.rows) spare_changes_ = std::move(batch.changes);
+        batch_.recycle(std::move(batch));
+    });
     release_memory();
     const Delivered delivered = in_flight_.take_durable(progress.durable);
     if (!delivered.any) return;
@@ -279,7 +284,11 @@ Delivery::Trouble Delivery::rest() {
     if (auto trouble = deliver()) return trouble;
     if (in_flight_.writes_pending() != 0) {
         // What comes now can go out behind what is under way.
-        if (reader_.wait(kLinger) != journal::WakeReason::timeout) return std::nullopt;
+        const bool copying = copier_ && !copier_->idle();
+        if (reader_.wait(copying ? kLook : kLinger) != journal::WakeReason::timeout)
+            return std::nullopt;
+        // While tables are copied the lane stays at hand.
+        if (copying) return settle(FANOUT_SETTLE_NOTHING);
         if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     }
     if (parking_.next_redrive() && !batch_.in_transaction()) {
@@ -375,7 +384,9 @@ Ending Delivery::leave() {
 }
 
 Delivery::Trouble Delivery::wait_for_data() {
-    const auto idle = std::chrono::duration_cast<std::chrono::milliseconds>(kIdleWait);
+    const bool news = copier_ && copier_->has_news();
+    const auto idle = news ? std::chrono::milliseconds(kCopiesNewsAfter)
+                           : std::chrono::duration_cast<std::chrono::milliseconds>(kIdleWait);
     if (in_flight_.flush_pending()) {
         if (reader_.wait(kDurableAfter) != journal::WakeReason::timeout) return std::nullopt;
         if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;

@@ -12,7 +12,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "fanout/base/ids.hpp"
@@ -79,6 +78,9 @@ class Delivery {
   private:
     using Trouble = std::optional<Ending>;
 
+    /// Batches a connector may have that flushes ahead, beside the one that is being read.
+    static constexpr std::size_t kWritesAheadMax = 2;
+
     Trouble open();
     bool go_on_from(const fanout_cursor& cursor);
     Trouble rewound(const fanout_cursor& cursor) const;
@@ -108,7 +110,10 @@ class Delivery {
     Trouble land_window(std::uint64_t window);
     Trouble land(const backfill::Landing& landing);
     Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);
-    Trouble write_alone(const fanout_change* changes, std::size_t count, bool begins, bool ends);
+    Trouble write_alone(Batch batch);
+    Trouble land_what_is_ready();
+    Trouble tell_of_copies();
+    bool copies_are_told_late() const;
     Trouble put_notes();
     Lsn copied_at() const;
     Trouble refused_copy(const host::Outcome& outcome);
@@ -184,8 +189,10 @@ class Delivery {
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
     std::uint32_t open_xid_ = 0;
-    std::uint64_t copied_rows_ = 0;           // ordinals of their positions
-    std::span<const fanout_change> copying_;  // what the connector is being given
+    std::uint64_t copied_rows_ = 0;             // ordinals of their positions
+    std::vector<fanout_change> spare_changes_;  // of a copied chunk that is done with
+    bool landings_wait_ = false;                // for the connector to be done with others
+    std::chrono::steady_clock::time_point copies_told_at_{};
 
     /// A dead letter that is being delivered.
     struct Redriving {

@@ -19,6 +19,9 @@ std::uint64_t first_ordinal() {
         std::chrono::duration_cast<std::chrono::microseconds>(since).count());
 }
 
+/// How far copies are is told this often at most, unless one has begun or ended.
+constexpr auto kCopiesTellEvery = std::chrono::milliseconds(500);
+
 }  // namespace
 
 /// The copies' progress is the target's, or else beside the cursor.
@@ -58,22 +61,51 @@ void Delivery::take_plan() {
     copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
 }
 
-/// At a commit boundary: whatever the copies wait for.
+/// At a commit boundary: whatever the copies wait for. Snapshots first: readers go on with them
+/// while the lane writes.
 Delivery::Trouble Delivery::serve_copies() {
     if (batch_.in_transaction()) return std::nullopt;
     if (plan_version_ != plan_.version()) take_plan();
-    if (!copier_ || !copier_->attention(passed_.end_lsn)) return std::nullopt;
+    if (!copier_) return std::nullopt;
+    const bool may_land = landings_wait_ && in_flight_.writes_pending() < kWritesAheadMax;
+    if (!copier_->attention(passed_.end_lsn) && !may_land && !copies_are_told_late())
+        return std::nullopt;
     copier_->pass(passed_.end_lsn);
-    if (auto trouble = prepare_copies()) return trouble;
-    while (const auto landing = copier_->next_landing(std::nullopt))
-        if (auto trouble = land(*landing)) return trouble;
     copier_->hold();
+    if (auto trouble = prepare_copies()) return trouble;
+    if (auto trouble = land_what_is_ready()) return trouble;
     if (copier_->has_due_notes()) {
         if (auto trouble = deliver()) return trouble;
         if (auto trouble = flush()) return trouble;
     }
-    if (!copier_->take_news()) return std::nullopt;
-    // What is told has happened.
+    return tell_of_copies();
+}
+
+/// As far as the connector takes it without a wait: a lane that waits lets readers wait.
+Delivery::Trouble Delivery::land_what_is_ready() {
+    landings_wait_ = false;
+    while (const auto landing = copier_->next_landing(std::nullopt)) {
+        if (in_flight_.writes_pending() >= kWritesAheadMax) {
+            landings_wait_ = true;
+            return std::nullopt;
+        }
+        if (auto trouble = land(*landing)) return trouble;
+        copier_->hold();
+    }
+    return std::nullopt;
+}
+
+bool Delivery::copies_are_told_late() const {
+    return copier_ && copier_->has_news() &&
+           (copier_->has_turned() ||
+            std::chrono::steady_clock::now() - copies_told_at_ >= kCopiesTellEvery);
+}
+
+/// What is told has happened, so it is not told for each chunk.
+Delivery::Trouble Delivery::tell_of_copies() {
+    if (!copies_are_told_late()) return std::nullopt;
+    copier_->told();
+    copies_told_at_ = std::chrono::steady_clock::now();
     if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
     outbox_.update([&](LaneSnapshot& board) { board.backfills = copier_->reports(); });
     outbox_.post(LaneEvent::progress);
@@ -87,14 +119,17 @@ Delivery::Trouble Delivery::prepare_copies() {
         if (auto outcome = connector_.prepare_table(table, next->must_be_empty); !outcome.ok())
             return failed_call("prepare_table", outcome);
         const fanout_table* tables[] = {&table};
-        fanout_change change{};
-        change.op = FANOUT_TRUNCATE;
-        change.index = ++copied_rows_;
-        change.tables = tables;
-        change.table_count = 1;
         if (next->truncate) {
+            Batch batch;
+            fanout_change& change = batch.changes.emplace_back();
+            change = {};
+            change.op = FANOUT_TRUNCATE;
+            change.index = ++copied_rows_;
+            change.tables = tables;
+            change.table_count = 1;
             if (auto trouble = supersede(change, {copied_at(), change.index})) return trouble;
-            if (auto trouble = write_alone(&change, 1, true, true)) return trouble;
+            if (auto trouble = write_alone(std::move(batch))) return trouble;
+            if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
         }
         copier_->prepared(next->table);
         if (auto trouble = flush()) return trouble;
@@ -133,40 +168,39 @@ Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
             return trouble;
     copier_->landed(landing, passed_.end_lsn);
     if (auto trouble = flush()) return trouble;
+    if (!parking_.any_copy_refused()) return std::nullopt;
+    // What was refused is only forgotten once the rest was not.
+    if (auto trouble = settle(FANOUT_SETTLE_WRITTEN)) return trouble;
     parking_.copies_landed(landing.table);
     return std::nullopt;
 }
 
+/// One write, so that a connector can send it ahead; a chunk is limited by its bytes.
 Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
                                        const fanout_table& table) {
     const auto& piece = *landing.piece;
-    std::vector<fanout_change> changes;
-    bool begins = true;
-    for (std::size_t i = 0; i < piece.rows();) {
-        changes.clear();
-        for (; i < piece.rows() && changes.size() < settings_.limits.batch_rows_max; ++i) {
-            fanout_change change{};
-            change.op = FANOUT_READ;
-            change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
-            change.index = ++copied_rows_;
-            change.table = &table;
-            change.after = piece.row(i);
-            const auto* refused = parking_.any_copy_refused()
-                                      ? parking_.copy_refused(table.oid, letters::row_hash(change))
-                                      : nullptr;
-            auto trouble = refused != nullptr ? park_copy(change, *refused)
-                                              : supersede(change, {copied_at(), change.index});
-            if (trouble) return trouble;
-            if (refused == nullptr) changes.push_back(change);
-        }
-        if (changes.empty() && begins) return std::nullopt;
-        copying_ = changes;
-        auto trouble = write_alone(changes.data(), changes.size(), begins, i == piece.rows());
-        copying_ = {};
+    Batch batch;
+    batch.rows = landing.piece;
+    batch.shape = landing.shape;
+    batch.changes = std::move(spare_changes_);
+    batch.changes.clear();
+    batch.changes.reserve(piece.rows());
+    fanout_change change{};
+    change.op = FANOUT_READ;
+    change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
+    change.table = &table;
+    for (std::size_t i = 0; i < piece.rows(); ++i) {
+        change.index = ++copied_rows_;
+        change.after = piece.row(i);
+        const auto* refused = parking_.any_copy_refused()
+                                  ? parking_.copy_refused(table.oid, letters::row_hash(change))
+                                  : nullptr;
+        auto trouble = refused != nullptr ? park_copy(change, *refused)
+                                          : supersede(change, {copied_at(), change.index});
         if (trouble) return trouble;
-        begins = false;
+        if (refused == nullptr) batch.changes.push_back(change);
     }
-    return std::nullopt;
+    return batch.changes.empty() ? std::nullopt : write_alone(std::move(batch));
 }
 
 /// Where in the log the stream is, for what is not of it. Before the first transaction: in front
@@ -177,26 +211,20 @@ Lsn Delivery::copied_at() const {
 }
 
 /// A transaction of the host's own, at the place where the stream is.
-Delivery::Trouble Delivery::write_alone(const fanout_change* changes, std::size_t count,
-                                        bool begins, bool ends) {
-    Batch batch;
-    batch.changes.assign(changes, changes + count);
-    batch.change_count = count;
+Delivery::Trouble Delivery::write_alone(Batch batch) {
+    batch.change_count = batch.changes.size();
     batch.first_record = reader_.records() + 1;  // it points into none
     fanout_transaction transaction{};
     transaction.commit_lsn = copied_at();
     transaction.end_lsn = passed_.end_lsn;
     transaction.commit_time = passed_.commit_time;
-    transaction.begins = begins ? 1 : 0;
-    transaction.ends = ends ? 1 : 0;
+    transaction.begins = transaction.ends = 1;
     transaction.changes = batch.changes.data();
-    transaction.change_count = count;
+    transaction.change_count = batch.change_count;
     for (const auto& change : batch.changes)
         rows_in_hand_ += change.table != nullptr ? 1 : 0;
     batch.transactions.push_back(transaction);
-    if (auto trouble = write(std::move(batch))) return trouble;
-    // The rows are the reader's again.
-    return settle(FANOUT_SETTLE_WRITTEN);
+    return write(std::move(batch));
 }
 
 /// With the next flush, and only with it.

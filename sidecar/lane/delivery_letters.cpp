@@ -150,8 +150,8 @@ Ending Delivery::refused_change(const host::Outcome& outcome) {
 Delivery::Trouble Delivery::refused_copy(const host::Outcome& outcome) {
     if (!copier_ || outcome.at.index < kCopiedFrom) return std::nullopt;
     const bool may_pass = reader_.backlog_bytes() != 0;
-    const auto row = std::ranges::find(copying_, outcome.at.index, &fanout_change::index);
-    if (settings_.park_rejected && row != copying_.end() &&
+    const fanout_change* row = in_flight_.find_copied(outcome.at.index);
+    if (settings_.park_rejected && row != nullptr &&
         parking_.refuse_copy(row->table->oid, letters::row_hash(*row),
                              {outcome.message, outcome.hint}, may_pass))
         return again();
@@ -242,7 +242,9 @@ Status Delivery::decode_letter(const letters::Letter& letter, fanout_change& cha
 
 Delivery::Trouble Delivery::write_letter(fanout_change& change) {
     change.index = ++copied_rows_;
-    if (auto trouble = write_alone(&change, 1, true, true)) return trouble;
+    Batch batch;
+    batch.changes.push_back(change);
+    if (auto trouble = write_alone(std::move(batch))) return trouble;
     if (connector_.keeps_notes() && connector_.keeps_cursor())
         if (auto outcome =
                 connector_.put_note(kRedrivenNote, position_text(redriving_->at).c_str());

@@ -1,6 +1,7 @@
 // Rows are counted when they are written: afterwards the batch may be gone.
 #include "sidecar/lane/in_flight.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace fanout::lane {
@@ -24,6 +25,15 @@ fanout_batch InFlight::keep(Batch batch) {
     batches_.push_back(std::move(batch));
     ++writes_;
     return batches_.back().view();
+}
+
+const fanout_change* InFlight::find_copied(std::uint64_t index) const {
+    for (const Batch& batch : batches_) {
+        if (!batch.rows) continue;
+        const auto found = std::ranges::find(batch.changes, index, &fanout_change::index);
+        if (found != batch.changes.end()) return &*found;
+    }
+    return nullptr;
 }
 
 void InFlight::flushed(const fanout_cursor& cursor) {

@@ -41,6 +41,9 @@ class InFlight {
     /// Takes out the flushes that are durable.
     Delivered take_durable(const fanout_cursor& cursor);
 
+    /// The copied row of that ordinal, if the connector still has it.
+    const fanout_change* find_copied(std::uint64_t index) const;
+
     std::uint64_t writes() const { return writes_; }
     std::size_t writes_pending() const { return batches_.size(); }
     bool flush_pending() const { return !flushes_.empty(); }

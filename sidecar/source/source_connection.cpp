@@ -27,6 +27,15 @@ std::string field(const PGresult* result, int code) {
     return trimmed(PQresultErrorField(result, code));
 }
 
+constexpr const char* kGone = "the connection to the source is gone";
+
+std::vector<const char*> texts_of(const std::vector<std::optional<std::string>>& parameters) {
+    std::vector<const char*> texts;
+    for (const auto& parameter : parameters)
+        texts.push_back(parameter ? parameter->c_str() : nullptr);
+    return texts;
+}
+
 std::string advice(const std::string& message) {
     const auto has = [&](const char* part) { return message.find(part) != std::string::npos; };
     if (has("password authentication failed") || has("no password supplied"))
@@ -119,17 +128,42 @@ QueryResult SourceConnection::result_of(pg_result* result) {
 QueryResult SourceConnection::query(const std::string& sql,
                                     const std::vector<std::optional<std::string>>& parameters,
                                     std::chrono::milliseconds timeout, bool binary) {
-    auto* connection = connection_.get();
-    std::vector<const char*> values;
-    for (const auto& parameter : parameters)
-        values.push_back(parameter ? parameter->c_str() : nullptr);
+    const auto values = texts_of(parameters);
     const auto deadline = Clock::now() + timeout;
-    QueryResult out;
-    if (PQsendQueryParams(connection, sql.c_str(), static_cast<int>(values.size()), nullptr,
-                          values.data(), nullptr, nullptr, binary ? 1 : 0) == 0) {
-        out.error = lost("the connection to the source is gone");
-        return out;
+    if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
+                          values.data(), nullptr, nullptr, binary ? 1 : 0) == 0)
+        return {{}, lost(kGone)};
+    return collect(deadline);
+}
+
+QueryResult SourceConnection::query_prepared(
+    const char* name, const std::string& sql,
+    const std::vector<std::optional<std::string>>& parameters, std::chrono::milliseconds timeout) {
+    auto* connection = connection_.get();
+    const auto deadline = Clock::now() + timeout;
+    if (!prepared_.contains(name)) {
+        if (PQsendPrepare(connection, name, sql.c_str(), 0, nullptr) == 0) return {{}, lost(kGone)};
+        if (auto made = collect(deadline); !made.ok()) return made;
+        prepared_.insert(name);
     }
+    const auto values = texts_of(parameters);
+    if (PQsendQueryPrepared(connection, name, static_cast<int>(values.size()), values.data(),
+                            nullptr, nullptr, 0) == 0)
+        return {{}, lost(kGone)};
+    return collect(deadline);
+}
+
+std::optional<SqlError> SourceConnection::execute(const std::string& sql,
+                                                  std::chrono::milliseconds timeout) {
+    const auto deadline = Clock::now() + timeout;
+    if (PQsendQuery(connection_.get(), sql.c_str()) == 0) return lost(kGone);
+    return collect(deadline).error;
+}
+
+/// The first error, or else the last result.
+QueryResult SourceConnection::collect(Clock::time_point deadline) {
+    auto* connection = connection_.get();
+    QueryResult out;
     for (;;) {
         while (PQisBusy(connection) != 0) {
             if (!wait_for(POLLIN, deadline)) {
@@ -137,7 +171,7 @@ QueryResult SourceConnection::query(const std::string& sql,
                 return out;
             }
             if (PQconsumeInput(connection) == 0) {
-                out.error = lost("the connection to the source is gone");
+                out.error = lost(kGone);
                 return out;
             }
         }
@@ -156,10 +190,10 @@ std::optional<SqlError> SourceConnection::start_copy(const std::string& sql,
                                                      std::chrono::milliseconds timeout) {
     auto* connection = connection_.get();
     const auto deadline = Clock::now() + timeout;
-    if (PQsendQuery(connection, sql.c_str()) == 0) return lost("the source is gone");
+    if (PQsendQuery(connection, sql.c_str()) == 0) return lost(kGone);
     while (PQisBusy(connection) != 0) {
         if (!wait_for(POLLIN, deadline)) return SqlError{"", "the source did not answer", "", ""};
-        if (PQconsumeInput(connection) == 0) return lost("the connection to the source is gone");
+        if (PQconsumeInput(connection) == 0) return lost(kGone);
     }
     PGresult* result = PQgetResult(connection);
     const auto status = PQresultStatus(result);
@@ -199,7 +233,7 @@ SourceConnection::CopyStep SourceConnection::next_copy_data(std::string_view& da
         if (PQstatus(connection) != CONNECTION_OK) break;
     }
     if (complete && !error) return CopyStep::end;
-    copy_error_ = error ? *error : lost("the connection to the source is gone");
+    copy_error_ = error ? *error : lost(kGone);
     return CopyStep::failed;
 }
 

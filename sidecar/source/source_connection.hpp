@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,13 @@ class SourceConnection {
                       std::chrono::milliseconds timeout = std::chrono::seconds(30),
                       bool binary = false);
 
+    /// As query(), planned once in this session; `name`: of the statement, always the same text.
+    QueryResult query_prepared(const char* name, const std::string& sql,
+                               const std::vector<std::optional<std::string>>& parameters,
+                               std::chrono::milliseconds timeout = std::chrono::seconds(30));
+    /// Several statements at once, without results.
+    std::optional<SqlError> execute(const std::string& sql, std::chrono::milliseconds timeout);
+
     /// Begins `COPY … TO STDOUT`; then next_copy_data() until it is over.
     std::optional<SqlError> start_copy(const std::string& sql, std::chrono::milliseconds timeout);
     enum class CopyStep : std::uint8_t { data, end, failed };
@@ -78,6 +86,7 @@ class SourceConnection {
     std::string last_message() const;
     SqlError lost(const std::string& why) const;
     static QueryResult result_of(pg_result* result);
+    QueryResult collect(std::chrono::steady_clock::time_point deadline);
 
     struct Freer {
         void operator()(char* data) const;
@@ -85,6 +94,7 @@ class SourceConnection {
     std::unique_ptr<pg_conn, Closer> connection_;
     std::unique_ptr<char, Freer> copy_data_;
     SqlError copy_error_;
+    std::set<std::string> prepared_;
     int stop_;
 };
 

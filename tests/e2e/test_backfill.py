@@ -4,74 +4,14 @@ import random
 import threading
 import time
 
-import psycopg2
-
 from fanout_test import shop
-from fanout_test.case import Case, main, seed
+from fanout_test.case import main, seed
+from fanout_test.copying import SMALL, CopyCase, Writer
 from fanout_test.daemon import Daemon
 from fanout_test.processes import DEADLINE_SECONDS, wait_until
 
-SMALL = {"backfill": True, "chunk_bytes": "64kB", "workers": 3}
 
-
-class Writer(threading.Thread):
-    """Calls step(cursor) in transactions of its own until it is told to stop."""
-
-    def __init__(self, database, step, per_transaction=4):
-        super().__init__(daemon=True)
-        self.database, self.step, self.per_transaction = database, step, per_transaction
-        self.stop_asked = threading.Event()
-        self.error = None
-        self.count = 0
-
-    def run(self):
-        connection = None
-        while not self.stop_asked.is_set():
-            try:
-                connection = connection or self.database.connect(autocommit=False)
-                with connection.cursor() as cursor:
-                    for _ in range(self.per_transaction):
-                        self.step(cursor)
-                connection.commit()
-                self.count += 1
-            except psycopg2.IntegrityError:
-                connection.rollback()
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
-                connection = None
-                self.stop_asked.wait(0.1)
-            except Exception as error:  # noqa: BLE001  told to the test by finish()
-                self.error = error
-                return
-
-    def finish(self):
-        self.stop_asked.set()
-        self.join(DEADLINE_SECONDS)
-        if self.error:
-            raise self.error
-
-
-class Backfill(Case):
-    def rows(self, stage, table, count, columns="id integer PRIMARY KEY, n integer, note text",
-             values="i, i, 'row ' || i"):
-        stage.shop.run(f"CREATE TABLE {table} ({columns})")
-        stage.shop.run(f"INSERT INTO {table} SELECT {values} FROM generate_series(1, {count}) i")
-        stage.tables.append(f"public.{table}")
-
-    def copies(self, stage, name):
-        return stage.shop.run("SELECT table_name, state, mode, rows_done, chunks, retries, detail, "
-                              "last_error FROM fanout.backfills WHERE subscription = %s", (name,))
-
-    def finished(self, stage, name, seconds=DEADLINE_SECONDS):
-        wait_until(lambda: f"{name} is copied: {self.copies(stage, name)} {stage.explain()}",
-                   lambda: self.is_copied(stage, name), seconds)
-
-    def is_copied(self, stage, name):
-        try:
-            copies = self.copies(stage, name)
-        except psycopg2.Error:  # the connection of before a restart
-            return False
-        return bool(copies) and all(row[1] == "complete" for row in copies)
-
+class Backfill(CopyCase):
     def test_an_idle_table_arrives_whole(self):
         stage = self.stage()
         self.rows(stage, "t", 5000)
@@ -127,40 +67,6 @@ class Backfill(Case):
             self.finished(stage, kind)
         traffic.finish()
         self.assertGreater(stage.compare(), 100)
-
-    def hot_step(self, chance, keys):
-        """Every kind of change, keys included, with a TOASTed column that mostly stays."""
-        def step(cursor):
-            key, other = chance.randrange(keys), chance.randrange(keys)
-            what = chance.randrange(6)
-            if what == 0:
-                cursor.execute("DELETE FROM hot WHERE id = %s", (key,))
-            elif what == 1:
-                cursor.execute("INSERT INTO hot VALUES (%s, 0, repeat(md5(%s), 200)) "
-                               "ON CONFLICT DO NOTHING", (key, str(other)))
-            elif what == 2:
-                cursor.execute("SAVEPOINT s")
-                cursor.execute("UPDATE hot SET id = %s WHERE id = %s "
-                               "AND NOT EXISTS (SELECT FROM hot WHERE id = %s)",
-                               (other, key, other))
-            elif what == 3:
-                cursor.execute("UPDATE hot SET wide = repeat(md5(%s), 300) WHERE id = %s",
-                               (str(other), key))
-            else:
-                cursor.execute("UPDATE hot SET n = n + 1 WHERE id = %s", (key,))
-        return step
-
-    def hot(self, stage, keys):
-        self.rows(stage, "hot", keys, "id integer PRIMARY KEY, n integer, wide text",
-                  "i, 0, repeat(md5(i::text), 200)")
-        stage.shop.run("ALTER TABLE hot ALTER wide SET STORAGE EXTERNAL")
-
-    def hot_writers(self, stage, keys, count=3):
-        writers = [Writer(stage.shop, self.hot_step(random.Random(seed() + i), keys),
-                          per_transaction=1 + 3 * i) for i in range(count)]
-        for writer in writers:
-            writer.start()
-        return writers
 
     def test_every_change_in_every_window(self):
         stage = self.stage()
@@ -271,16 +177,6 @@ class Backfill(Case):
                          stage.shop.run("SELECT id, n, note FROM t WHERE n >= 5 ORDER BY id"))
         self.assertEqual(stage.copy.run("SELECT count(*) FROM pg_attribute WHERE attname = 'own' "
                                         "AND attrelid = 't'::regclass")[0][0], 0)
-
-    def test_what_is_there_already_is_refused(self):
-        stage = self.stage()
-        self.rows(stage, "t", 10)
-        stage.copy.run("CREATE TABLE t (id integer PRIMARY KEY, n integer, note text)")
-        stage.copy.run("INSERT INTO t VALUES (77, 0, 'mine')")
-        stage.subscribe("postgres", **SMALL)
-        row = stage.wait_state("postgres", "failed")
-        self.assertIn("has rows already", row["last_error"])
-        self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
 
     def test_a_role_that_may_not_read(self):
         stage = self.stage(start=False)
