@@ -29,7 +29,8 @@ constexpr fanout::connector::Descriptor kDescriptor = {
     .name = "sqlite",
     .version = "1.0.0",
     .summary = "Mirrors tables into a SQLite database, exactly once",
-    .capabilities = FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_NOTES,
+    .capabilities =
+        FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_NOTES | FANOUT_CAP_DDL,
     .options = kOptions,
 };
 

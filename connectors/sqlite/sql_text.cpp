@@ -99,13 +99,48 @@ std::string source_name(const fanout_table& table) {
 }
 
 std::string target_name(const fanout_table& table) {
-    if (view(table.schema) == "public") return std::string(view(table.name));
-    return source_name(table);
+    return target_name(view(table.schema), view(table.name));
+}
+
+std::string target_name(std::string_view schema, std::string_view name) {
+    std::string out(name);
+    return schema == "public" ? out : std::string(schema) + "." + out;
+}
+
+std::string declared_type(const fanout_column& column) {
+    return std::string(mapping_of(type_as_stored(column)).target);
 }
 
 std::string column_definition(const fanout_column& column) {
-    return quote_identifier(view(column.name)) + " " +
-           std::string(mapping_of(type_as_stored(column)).target);
+    return quote_identifier(view(column.name)) + " " + declared_type(column);
+}
+
+std::string literal_of(const fanout_column& column, std::string_view text) {
+    const auto quoted = [&] {
+        std::string out = "'";
+        for (const char c : text)
+            out.append(c == '\'' ? 2 : 1, c);
+        return out + "'";
+    };
+    const bool is_number =
+        !text.empty() && text.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+    switch (storage_of(column)) {
+        case Storage::boolean:
+            return text == "t" ? "1" : "0";
+        case Storage::blob:
+            // \x and hexadecimal digits: the output of bytea as the extension pins it.
+            return "x'" + std::string(text.substr(std::min<std::size_t>(2, text.size()))) + "'";
+        case Storage::text:
+            return quoted();
+        case Storage::int2:
+        case Storage::int4:
+        case Storage::int8:
+        case Storage::oid:
+        case Storage::float4:
+        case Storage::float8:
+            break;
+    }
+    return is_number ? std::string(text) : quoted();
 }
 
 std::string create_table_text(const fanout_table& table) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fanout/connector/abi.h"
@@ -28,10 +29,15 @@ RowFinder row_finder(const fanout_table& table);
 
 std::string source_name(const fanout_table& table);  // schema.name, for messages
 std::string target_name(const fanout_table& table);
+std::string target_name(std::string_view schema, std::string_view name);
 
 std::string create_table_text(const fanout_table& table);
 /// As ALTER TABLE … ADD COLUMN takes it, for a hint.
 std::string column_definition(const fanout_column& column);
+
+std::string declared_type(const fanout_column& column);
+/// A value that comes as PostgreSQL's text, as it would be stored.
+std::string literal_of(const fanout_column& column, std::string_view text);
 
 /// Parameters in the order of `columns`.
 std::string insert_text(const fanout_table& table, const std::vector<std::size_t>& columns);

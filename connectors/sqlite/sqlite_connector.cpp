@@ -98,6 +98,7 @@ void SqliteConnector::write(const fanout_batch& batch) {
 
 void SqliteConnector::apply(const fanout_change& change) {
     if (change.op == FANOUT_MESSAGE) return;
+    if (change.op == FANOUT_DDL) return change_schema(*change.ddl);
     if (change.op == FANOUT_TRUNCATE) {
         for (std::size_t i = 0; i < change.table_count; ++i)
             writer_for(*change.tables[i]).truncate(*change.tables[i]);
@@ -119,6 +120,16 @@ void SqliteConnector::apply(const fanout_change& change) {
                                  ": " + e.what(),
                              e.hint());
     }
+}
+
+/// The table's statements go, and whatever name it had is free.
+void SqliteConnector::change_schema(const fanout_ddl& ddl) {
+    writers_.erase(ddl.oid);
+    std::erase_if(names_, [&](const auto& claim) {
+        return claim.second == std::string(connector::view(ddl.schema)) + "." +
+                                   std::string(connector::view(ddl.name));
+    });
+    schema_.apply(ddl, policy_.create_tables);
 }
 
 TableWriter& SqliteConnector::writer_for(const fanout_table& table) {

@@ -14,6 +14,7 @@
 #include "sqlite/cursor_table.hpp"
 #include "sqlite/database.hpp"
 #include "sqlite/note_table.hpp"
+#include "sqlite/schema_change.hpp"
 #include "sqlite/table_writer.hpp"
 
 namespace fanout::sqlite_target {
@@ -37,6 +38,7 @@ class SqliteConnector : public connector::Connector {
     void begin();
     void apply(const fanout_change& change);
     TableWriter& writer_for(const fanout_table& table);
+    void change_schema(const fanout_ddl& ddl);
     void claim_name(const fanout_table& table);
 
     fanout_host host_;
@@ -48,6 +50,7 @@ class SqliteConnector : public connector::Connector {
     Database database_;
     CursorTable cursor_table_;
     NoteTable note_table_;
+    SchemaChanger schema_{database_};
     std::map<std::uint32_t, std::unique_ptr<TableWriter>> writers_;  // by source table
     std::map<std::string, std::string> names_;  // folded target name → source table
 };

@@ -11,6 +11,9 @@ CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum,
         'how much of a table one transaction at the source reads; fanoutd decides if left out'),
     ('create_tables', 'boolean', 'false', NULL, NULL, NULL, 'create_tables',
         'create missing tables at the target'),
+    ('on_ddl', 'enum', NULL, NULL, NULL, '{apply, hold, ignore}', 'ddl',
+        'what follows when a table changes its shape: the target is changed, the subscription '
+        'stops before it, or rows just go on; if left out, apply with create_tables, else ignore'),
     ('on_nonempty', 'enum', '"error"', NULL, NULL, '{error, truncate, upsert}', NULL,
         'what a backfill does with a target table that has rows'),
     ('on_reject', 'enum', '"stop"', NULL, NULL, '{stop, park}', NULL,
@@ -18,6 +21,8 @@ CREATE VIEW fanout._subscription_option (name, kind, fallback, minimum, maximum,
         'puts it aside in fanout.dead_letters and goes on'),
     ('rows_per_second', 'integer', NULL, 1, 1000000000, NULL, NULL,
         'how many rows backfills may read from the source; unlimited if left out'),
+    ('sequences', 'boolean', 'false', NULL, NULL, NULL, 'sequences',
+        'keep the target''s sequences ahead of those of the source, for taking over'),
     ('workers', 'integer', NULL, 1, 32, NULL, NULL,
         'connections that backfills read with; fanoutd decides if left out');
 COMMENT ON VIEW fanout._subscription_option IS
@@ -103,14 +108,17 @@ BEGIN
                         array_to_string(spec.choices, ', '))
                     ELSE 'It takes a string.'
                 END;
-        ELSIF spec.capability IS NOT NULL AND given.value = 'true'
+        ELSIF spec.capability IS NOT NULL AND given.value IN ('true', '"apply"')
             AND NOT able @> ARRAY[spec.capability]
         THEN
             RAISE EXCEPTION USING ERRCODE = '22023',
-                MESSAGE = format('connector "%s" does not support option "%s"', connector,
-                    given.key),
+                MESSAGE = format('connector "%s" does not support option "%s"%s', connector,
+                    given.key, CASE WHEN spec.kind = 'enum'
+                        THEN format(' as %s', given.value) ELSE '' END),
                 DETAIL = format('%s: %s.', spec.name, spec.help),
-                HINT = format('Leave out "%s".', given.key);
+                HINT = CASE WHEN spec.kind = 'enum' THEN format('Leave out "%s", or take another of: %s.',
+                        given.key, array_to_string(spec.choices, ', '))
+                    ELSE format('Leave out "%s".', given.key) END;
         END IF;
     END LOOP;
 END
@@ -127,3 +135,15 @@ AS $body$
 $body$;
 COMMENT ON FUNCTION fanout._option(jsonb, text) IS
     'Internal: an option of a subscription, or what holds if it was not given';
+
+CREATE FUNCTION fanout._on_ddl(options jsonb, connector text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+    SELECT coalesce(options ->> 'on_ddl', CASE
+        WHEN fanout._option(options, 'create_tables') = 'true' AND EXISTS (
+            SELECT FROM fanout.connector_def c
+            WHERE c.name = connector AND c.capabilities @> '{ddl}') THEN 'apply'
+        ELSE 'ignore' END)
+$body$;
+COMMENT ON FUNCTION fanout._on_ddl(jsonb, text) IS
+    'Internal: what a subscription does about schema changes';

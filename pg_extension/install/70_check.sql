@@ -174,6 +174,7 @@ BEGIN
     RETURN QUERY SELECT c.* FROM fanout._check_settings() c;
     RETURN QUERY SELECT c.* FROM fanout._check_daemon() c;
     RETURN QUERY SELECT c.* FROM fanout._check_streams() c ORDER BY c.item COLLATE "C";
+    RETURN QUERY SELECT c.* FROM fanout._check_schema_changes() c;
     RETURN QUERY SELECT c.* FROM fanout._check_subscriptions() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_backfills() c ORDER BY c.item COLLATE "C";
     RETURN QUERY SELECT c.* FROM fanout._check_filters() c ORDER BY c.item COLLATE "C";

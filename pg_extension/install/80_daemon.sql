@@ -44,6 +44,7 @@ AS $body$
                 'start_lsn', s.start_lsn, 'skip_lsn', s.skip_lsn, 'options', s.options,
                     'tables', s.tables, 'filters', fanout._filters_json(s.id),
                     'skips', fanout._skips(s.id), 'redrives', fanout._redrives(s.id),
+                    'on_ddl', fanout._on_ddl(s.options, t.connector),
                 'target', jsonb_build_object('name', t.name, 'connector', t.connector, 'options',
                     t.options),
                 'restored', (s.system_identifier, s.database_oid) IS DISTINCT
@@ -266,7 +267,8 @@ BEGIN
     PERFORM fanout._report_stream(e, status ->> 'daemon')
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'streams', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
-    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e)
+    PERFORM fanout._report_subscription(e), fanout._report_dead_letters(e),
+            fanout._keep_sequences_ahead((e ->> 'id')::integer)
         FROM (SELECT e FROM jsonb_array_elements(coalesce(status -> 'subscriptions', '[]')) AS e
             ORDER BY (e ->> 'id')::integer) AS sorted;
     INSERT INTO fanout.connector_def AS c (name, version, summary, capabilities, options)

@@ -14,7 +14,7 @@ REVOKE SELECT ON fanout.target_def FROM fanout_monitor;
 GRANT EXECUTE ON FUNCTION
     fanout.check(), fanout._check_settings(), fanout._check_daemon(), fanout._check_streams(),
     fanout._check_subscriptions(), fanout._check_backfills(), fanout._check_filters(),
-    fanout._check_unsupported(),
+    fanout._check_unsupported(), fanout._check_schema_changes(),
     fanout._server_facts(), fanout._deciding_entry(text[], text, text),
     fanout._entry_for(text, oid), fanout._filter_of(text, oid), fanout._filters(),
     fanout.wait_for(text, pg_lsn, interval, boolean), fanout._check_wait(pg_lsn, interval),

@@ -133,6 +133,14 @@ void begin_if_needed(JsonFace* face, const ReorderBufferTXN* txn) {
     face->begun = true;
 }
 
+void put_text_or_null(StringInfo out, const char* text) {
+    if (text[0] != '\0') {
+        escape_json(out, text);
+    } else {
+        appendStringInfoString(out, "null");
+    }
+}
+
 const char* op_of(RowChoice::Kind kind) {
     switch (kind) {
         case RowChoice::Kind::insert:
@@ -200,6 +208,28 @@ void json_truncate(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* c
                          change->data.truncate.restart_seqs ? "true" : "false");
         close_line(face);
     }
+}
+
+void json_ddl(JsonFace* face, const ReorderBufferTXN* txn, const DdlEvent& event) {
+    begin_if_needed(face, txn);
+    StringInfo out = open_line(face, "ddl");
+    appendStringInfo(out, ",\"kind\":\"%s\"", event.kind_name);
+    const struct {
+        const char* name;
+        const char* value;
+    } texts[] = {{"schema", event.schema},         {"table", event.name},
+                 {"new_schema", event.new_schema}, {"new_table", event.new_name},
+                 {"column", event.column},         {"new_column", event.new_column}};
+    for (const auto& text : texts) {
+        appendStringInfo(out, ",\"%s\":", text.name);
+        put_text_or_null(out, text.value);
+    }
+    put_position(face, out, txn, txn->final_lsn, face->index++);
+    appendStringInfo(out, ",\"before\":%s,\"after\":%s,\"statement\":",
+                     event.before[0] != '\0' ? event.before : "null",
+                     event.after[0] != '\0' ? event.after : "null");
+    escape_json(out, event.statement);
+    close_line(face);
 }
 
 void json_message(JsonFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/ddl_event.hpp"
 #include "pg_extension/plugin/plugin_options.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 
@@ -20,6 +21,7 @@ void json_row(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
               const ReorderBufferChange* change);
 void json_truncate(JsonFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
                    uint32 count, const ReorderBufferChange* change);
+void json_ddl(JsonFace* face, const ReorderBufferTXN* txn, const DdlEvent& event);
 /// `txn` is nullptr for a message outside a transaction.
 void json_message(JsonFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
                   const char* content, Size size);

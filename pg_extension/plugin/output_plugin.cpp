@@ -5,6 +5,7 @@
 // for superusers and members of fanout_admin: whoever reads a slot reads every table in it.
 #include "pg_extension/pg_version.hpp"
 //
+#include "pg_extension/plugin/ddl_event.hpp"
 #include "pg_extension/plugin/json_face.hpp"
 #include "pg_extension/plugin/pinned_settings.hpp"
 #include "pg_extension/plugin/plugin_options.hpp"
@@ -23,6 +24,7 @@ struct PluginState {
     int nest_level;  // of the pinned settings
     RingFace ring;   // ring.output is nullptr with the text face
     JsonFace json;
+    Rewrites rewrites;
 };
 
 PluginState* state_of(LogicalDecodingContext* context) {
@@ -70,6 +72,7 @@ void on_startup(LogicalDecodingContext* context, OutputPluginOptions* output, bo
     state->ring.output = ring_output;
     if (shows_ring(state)) {
         output->output_type = OUTPUT_PLUGIN_BINARY_OUTPUT;
+        output->receive_rewrites = true;
         state->filter = ring_output->filter;
     } else {
         output->output_type = OUTPUT_PLUGIN_TEXTUAL_OUTPUT;
@@ -78,6 +81,7 @@ void on_startup(LogicalDecodingContext* context, OutputPluginOptions* output, bo
     }
     if (is_init) return;
     state->nest_level = pin_settings();
+    state->rewrites.context = context->context;
     state->relations = create_relation_cache(context->context, state->filter, shows_ring(state));
 }
 
@@ -87,6 +91,7 @@ void on_shutdown(LogicalDecodingContext* context) {
 
 void on_begin(LogicalDecodingContext* context, ReorderBufferTXN* txn) {
     PluginState* state = state_of(context);
+    forget_rewrites(&state->rewrites, state->relations);
     if (shows_ring(state)) {
         ring_begin(&state->ring);
     } else {
@@ -117,22 +122,73 @@ void take_config_change(PluginState* state, ReorderBufferTXN* txn, Relation rela
                  static_cast<Size>(message.len));
 }
 
+void take_ddl_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
+                    ReorderBufferChange* change) {
+    DdlEvent event;
+    if (!read_ddl_event(table, change, &event)) return;
+    RelationEntry* entry = find_table(state->relations, event);
+    choose_ddl_readers(state->filter, entry, &event);
+    if (event.wanted_count == 0) return;
+    if (!shows_ring(state)) {
+        json_ddl(&state->json, txn, event);
+        return;
+    }
+    if (event.kind == wire::DdlKind::rewrite) note_rewrite(&state->rewrites, event.relation);
+    ring_ddl(&state->ring, txn, entry, event);
+}
+
+void take_sequence_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
+                         ReorderBufferChange* change) {
+    SequenceEvent event;
+    if (read_sequence_event(table, change, &event) &&
+        has_subscription(state->filter, event.subscription)) {
+        ring_sequence(&state->ring, txn, event);
+    }
+}
+
+/// A row that ALTER TABLE writes anew, into a heap that takes the table's place afterwards. Without
+/// the event nobody would know what to make of it.
+void take_rewritten(PluginState* state, ReorderBufferTXN* txn, Relation heap,
+                    ReorderBufferChange* change) {
+    const Oid table = heap->rd_rel->relrewrite;
+    if (!is_rewritten(state->rewrites, table) || change->action != REORDER_BUFFER_CHANGE_INSERT)
+        return;
+    Relation relation = RelationIdGetRelation(table);
+    if (!RelationIsValid(relation)) return;
+    RelationEntry* entry = find_relation(state->relations, relation);
+    RelationClose(relation);
+    if (entry->wanted) ring_row(&state->ring, txn, entry, heap, change, true);
+}
+
 void on_change(LogicalDecodingContext* context, ReorderBufferTXN* txn, Relation relation,
                ReorderBufferChange* change) {
     PluginState* state = state_of(context);
     MemoryContext caller = MemoryContextSwitchTo(state->per_change);
+    if (unlikely(OidIsValid(relation->rd_rel->relrewrite))) {
+        state->ring.output->ring->tick();
+        take_rewritten(state, txn, relation, change);
+        MemoryContextSwitchTo(caller);
+        MemoryContextReset(state->per_change);
+        return;
+    }
     RelationEntry* entry = find_relation(state->relations, relation);
     if (shows_ring(state)) {
         state->ring.output->ring->tick();
         if (likely(entry->wanted)) {
-            ring_row(&state->ring, txn, entry, relation, change);
+            ring_row(&state->ring, txn, entry, relation, change, false);
         } else if (entry->is_config) {
             take_config_change(state, txn, relation, change);
+        } else if (entry->is_ddl_event) {
+            take_ddl_event(state, txn, relation, change);
+        } else if (entry->is_sequence_event) {
+            take_sequence_event(state, txn, relation, change);
         } else if (entry->announceable) {
             ring_announce(&state->ring, txn, entry);
         }
     } else if (entry->wanted) {
         json_row(&state->json, txn, entry, relation, change);
+    } else if (entry->is_ddl_event) {
+        take_ddl_event(state, txn, relation, change);
     }
     MemoryContextSwitchTo(caller);
     MemoryContextReset(state->per_change);

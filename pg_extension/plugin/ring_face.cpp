@@ -3,6 +3,7 @@
 //
 #include "pg_extension/plugin/ring_face.hpp"
 //
+#include "fanout/wire/ddl_format.hpp"
 #include "pg_extension/plugin/ring_record.hpp"
 #include "pg_extension/plugin/row_choice.hpp"
 #include "pg_extension/plugin/tuple_encoder.hpp"
@@ -25,10 +26,14 @@ void begin_if_needed(RingFace* face, const ReorderBufferTXN* txn) {
     face->begun = true;
 }
 
-wire::Kind kind_of(const ReorderBufferChange* change) {
+wire::Kind insert_kind(const RingFace* face) {
+    return face->rewritten ? wire::Kind::rewritten : wire::Kind::insert;
+}
+
+wire::Kind kind_of(const RingFace* face, const ReorderBufferChange* change) {
     switch (change->action) {
         case REORDER_BUFFER_CHANGE_INSERT:
-            return wire::Kind::insert;
+            return insert_kind(face);
         case REORDER_BUFFER_CHANGE_UPDATE:
             return wire::Kind::update;
         case REORDER_BUFFER_CHANGE_DELETE:
@@ -183,7 +188,7 @@ void put_chosen(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry
         case RowChoice::Kind::unjudged:
             return put_unjudged(face, txn, entry, projection, choice);
         case RowChoice::Kind::insert:
-            return put_row(face, txn, entry, projection, wire::Kind::insert, nullptr, choice.after);
+            return put_row(face, txn, entry, projection, insert_kind(face), nullptr, choice.after);
         case RowChoice::Kind::update:
             return put_row(face, txn, entry, projection, wire::Kind::update, choice.before,
                            choice.after);
@@ -228,13 +233,14 @@ void ring_announce(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* e
 }
 
 void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
-              const ReorderBufferChange* change) {
+              const ReorderBufferChange* change, bool rewritten) {
     if (face->index != 0) FANOUT_FAULT_HERE("worker.between_rows");
     begin_if_needed(face, txn);
     ring_announce(face, txn, entry);
     const RowChange row = deform_change(entry, relation, change);
+    face->rewritten = rewritten;
     if (likely(!entry->selective)) {
-        put_row(face, txn, entry, entry->projections, kind_of(change), row.before, row.after);
+        put_row(face, txn, entry, entry->projections, kind_of(face, change), row.before, row.after);
         return;
     }
     for (Projection* it = entry->projections; it != nullptr; it = it->next) {
@@ -256,6 +262,55 @@ void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* c
                    out.put(body);
                    for (uint32 i = 0; i < count; ++i)
                        out.put(entries[i]->oid);
+               });
+}
+
+void ring_ddl(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
+              const DdlEvent& event) {
+    begin_if_needed(face, txn);
+    if (entry != nullptr) ring_announce(face, txn, entry);
+    const auto size_of = [](const char* text) { return static_cast<uint32>(strlen(text)); };
+    const uint32 missing_size =
+        event.missing != nullptr ? size_of(event.missing) : wire::kNoMissing;
+    const wire::DdlBody body{event.relation,
+                             static_cast<uint8>(event.kind),
+                             0,
+                             event.wanted_count,
+                             size_of(event.before),
+                             size_of(event.after),
+                             size_of(event.statement),
+                             missing_size};
+    const char* const names[] = {event.schema,   event.name,   event.new_schema,
+                                 event.new_name, event.column, event.new_column};
+    uint64 size = sizeof body + event.wanted_count * sizeof(uint32) + body.before_size +
+                  body.after_size + body.statement_size;
+    if (event.missing != nullptr) size += body.missing_size;
+    for (const char* name : names)
+        size += sizeof(uint16) + size_of(name);
+    const uint8 flags = event.first_rows ? wire::kFlagFirstRows : 0;
+    put_record(face->output->ring, {wire::Kind::ddl, flags, txn->final_lsn, ++face->index}, size,
+               [&](auto& out) {
+                   out.put(body);
+                   for (const char* name : names)
+                       out.put_text(name);
+                   out.put_bytes(event.wanted, event.wanted_count * sizeof(uint32));
+                   out.put_bytes(event.before, body.before_size);
+                   out.put_bytes(event.after, body.after_size);
+                   if (event.missing != nullptr) out.put_bytes(event.missing, body.missing_size);
+                   out.put_bytes(event.statement, body.statement_size);
+               });
+}
+
+void ring_sequence(RingFace* face, const ReorderBufferTXN* txn, const SequenceEvent& event) {
+    begin_if_needed(face, txn);
+    const wire::SequenceBody body{event.subscription, 0, event.last_value, event.increment};
+    const uint64 size =
+        sizeof body + 2 * sizeof(uint16) + strlen(event.schema) + strlen(event.name);
+    put_record(face->output->ring, {wire::Kind::sequence, 0, txn->final_lsn, ++face->index}, size,
+               [&](auto& out) {
+                   out.put(body);
+                   out.put_text(event.schema);
+                   out.put_text(event.name);
                });
 }
 

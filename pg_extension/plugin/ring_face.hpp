@@ -5,7 +5,9 @@
 #pragma once
 
 #include "pg_extension/pg.hpp"
+#include "pg_extension/plugin/ddl_event.hpp"
 #include "pg_extension/plugin/ring_output.hpp"
+#include "pg_extension/plugin/sequence_event.hpp"
 #include "pg_extension/tables/relation_cache.hpp"
 
 namespace fanout::plugin {
@@ -15,16 +17,22 @@ struct RingFace {
     bool begun;
     uint64 index;                   // of the last record of the open transaction
     uint64 serial;                  // of the open transaction in this process
+    bool rewritten;                 // the row in hand
     wire::FilteredCount* filtered;  // rows left out in the open transaction, by version
     uint32 filtered_count;
     uint32 filtered_room;
 };
 
 void ring_begin(RingFace* face);
+/// `rewritten`: of a table that is written anew.
 void ring_row(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry, Relation relation,
-              const ReorderBufferChange* change);
+              const ReorderBufferChange* change, bool rewritten);
 void ring_truncate(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* const* entries,
                    uint32 count, const ReorderBufferChange* change);
+/// For those the event names; `entry` is nullptr if its table is gone.
+void ring_ddl(RingFace* face, const ReorderBufferTXN* txn, RelationEntry* entry,
+              const DdlEvent& event);
+void ring_sequence(RingFace* face, const ReorderBufferTXN* txn, const SequenceEvent& event);
 /// `txn` is nullptr for a message outside a transaction, whose place is `lsn`.
 void ring_message(RingFace* face, const ReorderBufferTXN* txn, XLogRecPtr lsn, const char* prefix,
                   const char* content, Size size);

@@ -15,6 +15,8 @@ RelationCache* live_cache = nullptr;
 
 constexpr const char* kOwnSchema = "fanout";
 constexpr const char* kConfigTable = "subscription_def";
+constexpr const char* kDdlEventTable = "ddl_event";
+constexpr const char* kSequenceEventTable = "sequence_event";
 constexpr long kSweepEntries = 4096;
 
 void invalidate_all() {
@@ -50,9 +52,10 @@ void register_callbacks() {
     registered = true;
 }
 
-bool can_be_carried(Relation relation, const char* schema) {
+bool can_be_carried(const RelationCache* cache, Relation relation, const char* schema) {
     return relation->rd_rel->relkind == RELKIND_RELATION &&
-           relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT &&
+           (relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT ||
+            RelationGetRelid(relation) == cache->being_logged) &&
            !IsCatalogNamespace(RelationGetNamespace(relation)) &&
            !IsToastNamespace(RelationGetNamespace(relation)) &&
            strcmp(schema, "information_schema") != 0 && strcmp(schema, kOwnSchema) != 0;
@@ -103,8 +106,12 @@ void build(RelationCache* cache, RelationEntry* entry, Relation relation) {
     fresh.name = pstrdup(RelationGetRelationName(relation));
     fresh.is_config = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0 &&
                       strcmp(fresh.name, kConfigTable) == 0;
+    fresh.is_ddl_event =
+        strcmp(fresh.schema, kOwnSchema) == 0 && strcmp(fresh.name, kDdlEventTable) == 0;
+    fresh.is_sequence_event = cache->carries_config && strcmp(fresh.schema, kOwnSchema) == 0 &&
+                              strcmp(fresh.name, kSequenceEventTable) == 0;
     Verdict verdict{};
-    if (can_be_carried(relation, fresh.schema)) {
+    if (can_be_carried(cache, relation, fresh.schema)) {
         verdict = judge(cache->filter, fresh.oid, fresh.schema, fresh.name);
     }
     // A table that is only denied is announced too, so that its subscriptions can say so.

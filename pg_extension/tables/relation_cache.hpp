@@ -17,7 +17,9 @@ struct RelationEntry {
     bool wanted;        // some subscription gets its rows
     bool selective;     // not simply every row and column for everyone: see the projections
     bool is_config;     // fanout.subscription_def
-    bool announced;     // the relation records of the present versions have been sent
+    bool is_ddl_event;  // fanout.ddl_event
+    bool is_sequence_event;
+    bool announced;  // the relation records of the present versions have been sent
     const char* schema;
     const char* name;
     Projection* projections;  // nullptr unless announceable
@@ -32,6 +34,7 @@ struct RelationCache {
     RelationEntry* last;
     uint32 last_version;
     bool carries_config;  // the ring face watches fanout.subscription_def
+    Oid being_logged;     // an unlogged table whose rows are being written to the WAL
 };
 
 RelationCache* create_relation_cache(MemoryContext parent, const TableFilter* filter,

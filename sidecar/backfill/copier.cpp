@@ -194,8 +194,11 @@ void Copier::wait_for(std::uint64_t id) {
         return window == nullptr || window->complete || !window->pieces.empty();
     };
     std::unique_lock lock(mutex_);
+    lane_waits_for_ = id;
+    changed_.notify_all();
     while (!*parts_.stop_requested && !changed_.wait_for(lock, kHoldMax, ready)) {
     }
+    lane_waits_for_ = 0;
 }
 
 std::optional<std::uint64_t> Copier::any_open() const {
@@ -313,6 +316,16 @@ void Copier::forget(TableCopy& copy) {
     gone_.push_back(copy.request.table);
     settle_states();
     news_ = turned_ = true;
+}
+
+/// Nothing more is read while the rows that wait for the lane are large. With mutex_.
+bool Copier::has_room() const {
+    std::size_t bytes = 0;
+    for (const auto& [oid, copy] : tables_)
+        for (const auto& [id, window] : copy.windows)
+            for (const auto& piece : window->pieces)
+                bytes += piece->bytes();
+    return bytes < std::max(kChunksBytesMax, windows_max() * options_.chunk_bytes);
 }
 
 /// Each reader that waits takes its snapshot now, or comes too late.

@@ -116,6 +116,7 @@ class Copier {
     void forget(TableCopy& copy);
     void ask_lane();
     std::shared_ptr<Window> find_window(std::uint64_t id, TableCopy** copy = nullptr);
+    bool has_room() const;
     unsigned windows_max() const { return 2 * options_.workers + 1; }
 
     const CopierParts parts_;
@@ -133,6 +134,7 @@ class Copier {
     std::map<Oid32, TableCopy> tables_;                     // with mutex_
     std::vector<Oid32> gone_;                               // with mutex_: whose notes go
     Hold hold_;                                             // with mutex_
+    std::uint64_t lane_waits_for_ = 0;                      // with mutex_: a window
     std::uint64_t next_id_ = 1;                             // with mutex_
     std::chrono::steady_clock::time_point wal_asked_at_{};  // with mutex_
     bool short_of_wal_ = false;  // with mutex_: the slot is near its limit

@@ -433,7 +433,7 @@ Status Reader::read_rows(const Job& job, Window& window) {
     const auto& shape = *job.shape;
     rows_read_ = bytes_read_ = 0;
     cut_.reset();
-    auto turn = take_turn();
+    auto turn = take_turn(window.id);
     if (turn == nullptr) return Status::retry("stopped");
     const std::size_t bytes_max = copier_.options_.chunk_bytes;
     const auto started = Clock::now();
@@ -539,11 +539,14 @@ std::uint64_t Reader::rows_by_rate() const {
     return limit == 0 ? kChunkRowsMax : std::max(limit / 2, std::uint64_t{1});
 }
 
-/// As many as there are workers read at a time; the others have a chunk ready. Null: stopped.
-std::shared_ptr<void> Reader::take_turn() {
+/// As many as there are workers read at a time; the others have a chunk ready. INVARIANT: whom the
+/// lane waits for waits for nobody, for all others may be waiting for the lane. Null: stopped.
+std::shared_ptr<void> Reader::take_turn(std::uint64_t window) {
     std::unique_lock lock(copier_.mutex_);
-    copier_.changed_.wait(
-        lock, [&] { return copier_.stopping_ || copier_.reading_ < copier_.options_.workers; });
+    copier_.changed_.wait(lock, [&] {
+        return copier_.stopping_ || copier_.lane_waits_for_ == window ||
+               (copier_.reading_ < copier_.options_.workers && copier_.has_room());
+    });
     if (copier_.stopping_) return nullptr;
     ++copier_.reading_;
     return {&copier_, [this](void*) {

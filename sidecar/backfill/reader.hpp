@@ -51,7 +51,7 @@ class Reader {
     void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
                    std::uint64_t bytes);
     std::uint64_t rows_by_rate() const;
-    std::shared_ptr<void> take_turn();
+    std::shared_ptr<void> take_turn(std::uint64_t window);
     void pause(std::chrono::milliseconds time);
 
     Copier& copier_;

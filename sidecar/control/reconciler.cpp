@@ -192,6 +192,7 @@ void Reconciler::start_lane(SubscriptionEntry& entry) {
     settings.source_end = stream.runtime->source_end();
     settings.skip_lsn = entry.def.skip_lsn;
     settings.create_tables = entry.def.create_tables;
+    settings.on_ddl = entry.def.on_ddl;
     settings.source = parts_.config.source;
     settings.park_rejected = entry.def.park_rejected;
     settings.skips = entry.def.skips.positions;

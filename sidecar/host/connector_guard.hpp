@@ -52,6 +52,8 @@ class ConnectorGuard {
     bool creates_tables() const {
         return (connector_.capabilities & FANOUT_CAP_CREATE_TABLES) != 0;
     }
+    bool applies_ddl() const { return (connector_.capabilities & FANOUT_CAP_DDL) != 0; }
+    bool sets_sequences() const { return (connector_.capabilities & FANOUT_CAP_SEQUENCES) != 0; }
     bool flushes_ahead() const { return (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0; }
     const char* name() const { return connector_.name; }
 

@@ -59,6 +59,8 @@ ordered_json capabilities_of(const fanout_connector& connector) {
     if ((connector.capabilities & FANOUT_CAP_TARGET_CURSOR) != 0) list.push_back("target_cursor");
     if ((connector.capabilities & FANOUT_CAP_MESSAGES) != 0) list.push_back("messages");
     if ((connector.capabilities & FANOUT_CAP_CREATE_TABLES) != 0) list.push_back("create_tables");
+    if ((connector.capabilities & FANOUT_CAP_DDL) != 0) list.push_back("ddl");
+    if ((connector.capabilities & FANOUT_CAP_SEQUENCES) != 0) list.push_back("sequences");
     return list;
 }
 

@@ -25,6 +25,7 @@ bool may_come_in_pieces(Kind kind) {
         case Kind::message:
         case Kind::ddl:
         case Kind::filtered:
+        case Kind::rewritten:
             return true;
         default:
             return false;
@@ -146,7 +147,9 @@ const char* StreamState::take_whole(Kind kind, std::uint8_t flags, Lsn lsn, std:
         case Kind::remove:
         case Kind::truncate:
         case Kind::ddl:
+        case Kind::sequence:
         case Kind::unjudged:
+        case Kind::rewritten:
             break;
         default:
             return "a record of this kind may not come in this version";

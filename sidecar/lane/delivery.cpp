@@ -183,12 +183,17 @@ bool Delivery::over_limits() const {
 Delivery::Trouble Delivery::relieve() {
     if (auto trouble = deliver()) return trouble;
     if (!over_limits() || !batch_.in_transaction()) return std::nullopt;
-    // Nothing may land between the parts of a transaction.
-    if (copier_ && !batch_.open_part_written())
-        while (const auto window = copier_->any_open())
-            if (auto trouble = land_window(*window)) return trouble;
+    if (auto trouble = close_copy_windows()) return trouble;
     if (auto trouble = write(batch_.take_open_part())) return trouble;
     FANOUT_FAULT_HERE("lane.part_written");
+    return std::nullopt;
+}
+
+/// Nothing may land between the parts of a transaction.
+Delivery::Trouble Delivery::close_copy_windows() {
+    if (!copier_ || batch_.open_part_written()) return std::nullopt;
+    while (const auto window = copier_->any_open())
+        if (auto trouble = land_window(*window)) return trouble;
     return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "fanout/base/ids.hpp"
@@ -97,6 +98,14 @@ class Delivery {
     Trouble take_keepalive(const wire::RecordView& record);
     Trouble take_filtered(const wire::RecordView& record);
     Trouble take_unjudged(const wire::RecordView& record);
+    Trouble take_ddl(const wire::RecordView& record);
+    Trouble hold_before(const fanout_ddl& ddl);
+    Trouble write_ddl(const wire::RecordView& record, const fanout_ddl& ddl);
+    Trouble take_sequence(const wire::RecordView& record);
+    Trouble write_before_this();
+    Trouble write_in_its_place(const wire::RecordView& record, const fanout_change& change);
+    Trouble take_rewritten(const wire::RecordView& record);
+    Trouble close_copy_windows();
 
     std::uint64_t take_row_of_copy(fanout_change& change, std::uint64_t bytes);
     void add_row(const fanout_change& change, std::uint64_t bytes);
@@ -189,6 +198,7 @@ class Delivery {
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
     std::uint32_t open_xid_ = 0;
+    std::set<Oid32> rewritten_;                 // tables whose rewritten rows are for the target
     std::uint64_t copied_rows_ = 0;             // ordinals of their positions
     std::vector<fanout_change> spare_changes_;  // of a copied chunk that is done with
     bool landings_wait_ = false;                // for the connector to be done with others

@@ -32,6 +32,12 @@ const char* operation_name(wire::Kind kind) {
             return "delete";
         case wire::Kind::truncate:
             return "truncate";
+        case wire::Kind::ddl:
+            return "ddl";
+        case wire::Kind::rewritten:
+            return "insert";
+        case wire::Kind::sequence:
+            return "sequence";
         default:
             return "message";
     }

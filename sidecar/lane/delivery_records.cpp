@@ -66,6 +66,12 @@ Delivery::Trouble Delivery::take(const wire::RecordView& record) {
             return take_filtered(record);
         case wire::Kind::unjudged:
             return take_unjudged(record);
+        case wire::Kind::ddl:
+            return take_ddl(record);
+        case wire::Kind::rewritten:
+            return take_rewritten(record);
+        case wire::Kind::sequence:
+            return take_sequence(record);
         default:
             return std::nullopt;  // a kind this version may skip
     }
@@ -81,6 +87,7 @@ Delivery::Trouble Delivery::take_begin(const wire::RecordView& record) {
     open_end_lsn_ = body.end_lsn;
     open_commit_time_ = body.commit_time;
     open_xid_ = body.xid;
+    rewritten_.clear();
     batch_.begin(open_commit_lsn_, body.end_lsn, body.commit_time, body.xid);
     return std::nullopt;
 }

@@ -117,6 +117,10 @@ Ending Lane::attempt(bool& progressed) {
         return {Ending::Kind::trouble, LaneState::failed,
                 "connector \"" + std::string(connector.name()) + "\" cannot create tables",
                 "leave create_tables out of the subscription's options", 0};
+    if (settings_.on_ddl == OnDdl::apply && !connector.applies_ddl())
+        return {Ending::Kind::trouble, LaneState::failed,
+                "connector \"" + std::string(connector.name()) + "\" applies no schema changes",
+                "set on_ddl in the subscription's options to hold or ignore", 0};
     if (const auto outcome = connector.create(options.value()); !outcome.ok())
         return {Ending::Kind::trouble, state_after(outcome.code), outcome.message, outcome.hint, 0};
     {

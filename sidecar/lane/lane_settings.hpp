@@ -10,6 +10,7 @@
 #include "fanout/base/ids.hpp"
 #include "sidecar/config/config.hpp"
 #include "sidecar/host/option_check.hpp"
+#include "sidecar/lane/on_ddl.hpp"
 
 namespace fanout::lane {
 
@@ -23,6 +24,7 @@ struct LaneSettings {
     /// What would stop the lane in transactions up to here is passed over: a person said so.
     Lsn skip_lsn = 0;
     bool create_tables = false;
+    OnDdl on_ddl = OnDdl::ignore;
     std::string source;                     // connection string, for copies; empty: none are made
     bool park_rejected = false;             // what the target refuses becomes a dead letter
     std::map<Position, std::string> skips;  // what a person wants left out, and who

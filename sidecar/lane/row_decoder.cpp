@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fanout/base/lsn_text.hpp"
+#include "fanout/wire/ddl_format.hpp"
 
 namespace fanout::lane {
 namespace {
@@ -41,7 +42,7 @@ Refusal decode_image(BodyCursor& cursor, const fanout_table& table, Arena& arena
 }
 
 std::uint8_t op_of(wire::Kind kind) {
-    if (kind == wire::Kind::insert) return FANOUT_INSERT;
+    if (kind == wire::Kind::insert || kind == wire::Kind::rewritten) return FANOUT_INSERT;
     return kind == wire::Kind::update ? FANOUT_UPDATE : FANOUT_DELETE;
 }
 
@@ -127,6 +128,52 @@ Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out) {
     out.error = cursor.take_text();
     out.key = cursor.take_text();
     if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    return Status::ok();
+}
+
+Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlRecord& out) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::DdlBody>();
+    const auto text = [&cursor] {
+        const auto taken = cursor.take_text();
+        return fanout_text{taken.data(), taken.size()};
+    };
+    const auto long_text = [&cursor](std::uint32_t size) {
+        const auto taken = cursor.take_bytes(size);
+        return fanout_text{reinterpret_cast<const char*>(taken.data()), taken.size()};
+    };
+    out = {};
+    out.ddl.kind = body.kind;
+    out.ddl.oid = body.relation;
+    for (auto* name : {&out.ddl.schema, &out.ddl.name, &out.ddl.new_schema, &out.ddl.new_name,
+                       &out.ddl.column, &out.ddl.new_column})
+        *name = text();
+    for (std::size_t i = 0; i < body.wanted_count && cursor.ok(); ++i)
+        if (cursor.take<std::uint32_t>() == tables.subscription()) out.wanted = cursor.ok();
+    out.ddl.before = long_text(body.before_size);
+    out.ddl.after = long_text(body.after_size);
+    if (body.missing_size != wire::kNoMissing) out.ddl.missing = long_text(body.missing_size);
+    out.ddl.statement = long_text(body.statement_size);
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    out.first_rows = (record.header.flags & wire::kFlagFirstRows) != 0;
+    const auto* table = tables.find(body.relation);
+    if (table != nullptr && table->wanted && out.ddl.new_name.size != 0)
+        out.ddl.table = &table->table;
+    return Status::ok();
+}
+
+Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscription,
+                       fanout_sequence& out) {
+    BodyCursor cursor(record.body);
+    const auto body = cursor.take<wire::SequenceBody>();
+    const auto schema = cursor.take_text(), name = cursor.take_text();
+    if (!cursor.at_end()) return damaged(record, wire::refusal_text(Refusal::short_body));
+    subscription = body.subscription;
+    out = {{schema.data(), schema.size()},
+           {name.data(), name.size()},
+           body.last_value,
+           body.increment,
+           1};
     return Status::ok();
 }
 

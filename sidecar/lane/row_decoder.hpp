@@ -1,5 +1,6 @@
-// Row, truncate and message records → fanout_change, without copying a value: the change points
-// into the record's bytes, its value tables stand in the arena. No state; lane thread.
+// Row, truncate, schema change and message records → fanout_change, without copying a value: the
+// change points into the record's bytes, its value tables stand in the arena. No state; lane
+// thread.
 #pragma once
 
 #include <span>
@@ -20,7 +21,7 @@ struct RowTable {
 };
 RowTable row_table(const wire::RecordView& record);
 
-/// insert, update or remove of `table`.
+/// insert, update, remove or rewritten of `table`.
 Status decode_row(const wire::RecordView& record, const CachedTable& table, Arena& arena,
                   fanout_change& out);
 
@@ -38,6 +39,18 @@ struct UnjudgedRow {
     std::string_view error, key;
 };
 Status decode_unjudged(const wire::RecordView& record, UnjudgedRow& out);
+
+/// Of one schema change. The texts are the record's.
+struct DdlRecord {
+    fanout_ddl ddl{};
+    bool wanted = false;      // by the subscription
+    bool first_rows = false;  // of a rewrite: they are new to everybody
+};
+Status decode_ddl(const wire::RecordView& record, const TableCache& tables, DdlRecord& out);
+
+/// The texts are the record's.
+Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscription,
+                       fanout_sequence& out);
 
 /// A record that stands alone, as it was kept.
 Status open_kept_record(std::span<const std::uint8_t> bytes, wire::RecordView& out);

@@ -46,6 +46,7 @@ struct CachedTable {
 class TableCache {
   public:
     explicit TableCache(std::uint32_t subscription) : subscription_(subscription) {}
+    std::uint32_t subscription() const { return subscription_; }
 
     /// Takes a relation record; the table becomes the one in force for its OID.
     Result<const CachedTable*> take(const wire::RecordView& record);

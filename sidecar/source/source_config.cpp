@@ -76,6 +76,7 @@ SubscriptionDef subscription_of(const json& object) {
     subscription.skip_lsn = lsn_of(object, "skip_lsn");
     if (const auto own = object.find("options"); own != object.end() && own->is_object())
         read_own_options(*own, subscription);
+    subscription.on_ddl = lane::read_on_ddl(object.value("on_ddl", "ignore"));
     if (const auto skips = object.find("skips"); skips != object.end() && skips->is_array())
         for (const auto& skip : *skips)
             subscription.skips

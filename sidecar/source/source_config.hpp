@@ -11,6 +11,7 @@
 #include "fanout/base/status.hpp"
 #include "sidecar/backfill/request.hpp"
 #include "sidecar/host/option_check.hpp"
+#include "sidecar/lane/on_ddl.hpp"
 
 namespace fanout::source {
 
@@ -42,6 +43,7 @@ struct SubscriptionDef {
     bool paused = false;
     bool restored = false;  // came out of a dump: rests until somebody resumes it
     bool create_tables = false;
+    lane::OnDdl on_ddl = lane::OnDdl::ignore;
     bool park_rejected = false;  // on_reject = park
     Skips skips;
     Redrives redrives;

@@ -50,9 +50,9 @@ TEST_F(DescriptorTest, has_every_function) {
 }
 
 TEST_F(DescriptorTest, uses_known_capabilities_only) {
-    EXPECT_EQ(connector_.capabilities &
-                  ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES | FANOUT_CAP_CREATE_TABLES |
-                    FANOUT_CAP_FLUSH_AHEAD | FANOUT_CAP_NOTES),
+    EXPECT_EQ(connector_.capabilities & ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES |
+                                          FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_FLUSH_AHEAD |
+                                          FANOUT_CAP_NOTES | FANOUT_CAP_DDL | FANOUT_CAP_SEQUENCES),
               0U);
 }
 

@@ -1,5 +1,6 @@
 """What a copy does with tables, targets and limits of every kind."""
 import random
+import threading
 import time
 
 from fanout_test.case import main, seed
@@ -29,6 +30,27 @@ CREATE TABLE named (a integer, code integer NOT NULL, n integer);
 CREATE UNIQUE INDEX named_code ON named (code);
 ALTER TABLE named REPLICA IDENTITY USING INDEX named_code;
 INSERT INTO named SELECT i, 5000 - i, i FROM generate_series(1, 2000) i'''
+
+
+class Peak(threading.Thread):
+    """The largest private memory of a process, in MiB, until finish()."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.most, self.stop_asked = pid, 0.0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.stop_asked.wait(0.02):
+            with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+                for line in file:
+                    if line.startswith("RssAnon:"):
+                        self.most = max(self.most, int(line.split()[1]) / 1024)
+
+    def finish(self):
+        self.stop_asked.set()
+        self.join()
+        return self.most
 
 
 class Rules(CopyCase):
@@ -154,6 +176,38 @@ class Rules(CopyCase):
             self.finished(stage, kind)
         writer.finish()
         stage.compare(*kinds)
+
+    def test_one_worker_and_tables_of_both_modes(self):
+        """A chunk that the stream waits for does not wait for the only worker, which may be waiting
+        for the lane with rows of a table without a key."""
+        stage = self.stage()
+        self.rows(stage, "log", 20_000, "n integer, note text", "i, repeat('x', 200)")
+        self.hot(stage, 3000)
+        writers = self.hot_writers(stage, 3000, 3)
+        stage.subscribe("file", **{**SMALL, "workers": 1})
+        self.finished(stage, "file", 90)
+        for _ in range(3):
+            stage.shop.run("SELECT fanout.resync('file')")
+            self.finished(stage, "file", 90)
+        for writer in writers:
+            writer.finish()
+        stage.compare("file")
+
+    def test_large_values(self):
+        """The memory is that of a few rows, whatever a table has."""
+        stage = self.stage()
+        self.rows(stage, "wide", 24, "id integer PRIMARY KEY, v bytea",
+                  "i, decode(repeat(md5(i::text), 10 * 1024 * 1024 / 32), 'escape')")
+        self.rows(stage, "single", 1, "id integer PRIMARY KEY, v text",
+                  "i, repeat('many ', 40 * 1024 * 1024)")
+        for table in ("wide", "single"):
+            stage.subscribe("postgres", [f"public.{table}"], name=table, backfill=True, workers=2)
+            peak = Peak(stage.daemon.process.pid)
+            self.finished(stage, table, 200)
+            print(f"{table}: at most {peak.finish():.0f} MiB of private memory")
+            values = f"SELECT id, length(v), md5(v) FROM {table} ORDER BY id"
+            self.assertEqual(stage.shop.run(values), stage.copy.run(values))
+            self.assertLess(peak.most, 350 if table == "wide" else 1400)
 
     def test_a_table_that_is_dropped(self):
         stage = self.stage()

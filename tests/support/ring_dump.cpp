@@ -38,6 +38,7 @@
 #include "fanout/base/ids.hpp"
 #include "fanout/ring/handshake.hpp"
 #include "fanout/ring/ring_reader.hpp"
+#include "fanout/wire/ddl_format.hpp"
 #include "fanout/wire/record_reader.hpp"
 #include "hostile_consumer.hpp"
 
@@ -219,6 +220,18 @@ class Dump {
             case wire::Kind::truncate:
                 say("truncate tables=%u flags=%u", body.take<wire::TruncateBody>().relation_count,
                     header.flags);
+                break;
+            case wire::Kind::ddl: {
+                const auto ddl = body.take<wire::DdlBody>();
+                say("ddl relation=%u kind=%u subscriptions=%u flags=%u", ddl.relation, ddl.kind,
+                    ddl.wanted_count, header.flags);
+                break;
+            }
+            case wire::Kind::sequence:
+                say("sequence subscription=%u", body.take<wire::SequenceBody>().subscription);
+                break;
+            case wire::Kind::rewritten:
+                say("rewritten relation=%u", body.take<wire::RowBody>().relation);
                 break;
             case wire::Kind::message: {
                 const auto message = body.take<wire::MessageBody>();

@@ -23,6 +23,13 @@ bool is_part(const fanout_batch& batch) {
            batch.transactions[batch.transaction_count - 1].ends == 0;
 }
 
+/// It comes alone.
+bool is_schema_change(const fanout_batch& batch) {
+    if (batch.change_count != 1 || batch.transaction_count != 1) return false;
+    const auto op = batch.transactions[0].changes[0].op;
+    return op == FANOUT_DDL || op == FANOUT_SEQUENCE;
+}
+
 Lsn read_lsn(const PGresult* result, int column) {
     return parse_lsn(PQgetvalue(result, 0, column)).value_or(0);
 }
@@ -55,12 +62,14 @@ Applier::Applier(Session& session, Pipeline& pipeline, const CursorTable& cursor
       plans_(session),
       planner_([this](const fanout_table& table) { return plans_.find(table); }),
       careful_(session, pipeline, plans_, planner_),
+      schema_(session),
       conveyor_(session) {}
 
 void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
     options_ = options;
     plans_.reset(options.create_tables, options.missing_types);
     careful_.reset(options.skip_missing_rows);
+    schema_.reset(options.create_tables, options.missing_types);
     conveyor_.reset();
     durability_.reset(cursor);
     written_.reset();
@@ -79,12 +88,31 @@ void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
 // A batch is not looked at before its flush: then it is known whether it is the whole group.
 void Applier::write(const fanout_batch& batch) {
     ++writes_;
+    if (is_schema_change(batch)) {
+        change_schema(batch);
+        return;
+    }
     if (!written_ && !is_part(batch) && !careful_.in_transaction()) {
         written_ = batch;
         return;
     }
     take_written();
     careful_.write(batch);
+    writes_done_ = writes_;
+}
+
+/// It is the only change of its batch.
+void Applier::change_schema(const fanout_batch& batch) {
+    const fanout_transaction& transaction = batch.transactions[0];
+    const fanout_change& change = transaction.changes[0];
+    take_written();
+    careful_.begin();
+    if (change.op == FANOUT_SEQUENCE) {
+        schema_.set_sequence(*change.sequence);
+    } else {
+        schema_.apply(*change.ddl, {transaction.commit_lsn, change.index});
+        plans_.forget(change.ddl->oid);
+    }
     writes_done_ = writes_;
 }
 
@@ -298,6 +326,7 @@ void Applier::recover() {
 
 void Applier::commit_carefully(const fanout_cursor& cursor, const Notes& notes) {
     careful_.commit(cursor_table_, cursor, done_, notes);
+    schema_.forget_emptied();
     sent_ = cursor;
     committed(cursor);
 }

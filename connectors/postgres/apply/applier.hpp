@@ -19,6 +19,7 @@
 #include "postgres/apply/table_plans.hpp"
 #include "postgres/link/conveyor.hpp"
 #include "postgres/target/cursor_table.hpp"
+#include "postgres/target/schema_change.hpp"
 
 namespace fanout::postgres {
 
@@ -61,6 +62,7 @@ class Applier : private StatementSink {
     };
 
     void take_written();
+    void change_schema(const fanout_batch& batch);
     Shape shape_of(const fanout_batch& batch) const;
     void send_group(const fanout_batch& batch, const fanout_cursor& cursor, std::uint64_t writes,
                     Notes notes);
@@ -83,6 +85,7 @@ class Applier : private StatementSink {
     TablePlans plans_;
     GroupPlanner planner_;
     CarefulApplier careful_;
+    SchemaChanger schema_;
     Conveyor conveyor_;
     StepEncoder encoder_;
     Durability durability_;

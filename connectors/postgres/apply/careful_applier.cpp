@@ -35,6 +35,13 @@ void CarefulApplier::reset(bool skip_missing_rows) {
     huge_rows_.reset();
 }
 
+void CarefulApplier::begin() {
+    if (in_transaction_) return;
+    session_.execute("BEGIN", "cannot begin a transaction in the target");
+    in_transaction_ = true;
+    in_savepoint_ = false;
+}
+
 void CarefulApplier::write(const fanout_batch& batch, bool regroup) {
     if (batch.change_count == 0) return;
     plans_.bind(batch);

@@ -26,6 +26,8 @@ class CarefulApplier : private StatementSink {
     bool in_transaction() const { return in_transaction_; }
     /// Applies the batch in the open transaction, or in a new one. `regroup` false: it failed
     /// already.
+    /// Opens the transaction, if none is open.
+    void begin();
     void write(const fanout_batch& batch, bool regroup = true);
     /// The cursor, which must stand at `previous`, and COMMIT in one round trip.
     void commit(const CursorTable& table, const fanout_cursor& cursor,

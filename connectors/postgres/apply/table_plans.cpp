@@ -51,6 +51,13 @@ void TablePlans::reset(bool create_tables, MissingTypes missing_types) {
     bound_.clear();
 }
 
+void TablePlans::forget(std::uint32_t source_oid) {
+    const auto found = plans_.find(source_oid);
+    if (found == plans_.end()) return;
+    retired_.push_back(std::move(found->second));
+    plans_.erase(found);
+}
+
 bool TablePlans::knows(const fanout_batch& batch) const {
     bool all = true;
     for_each_table(batch, [&](const fanout_table& table) {

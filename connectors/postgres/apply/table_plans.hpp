@@ -24,6 +24,9 @@ class TablePlans {
     /// Drops plans of shapes that ended. Nothing under way may refer to one.
     void forget_retired() { retired_.clear(); }
 
+    /// The table is another now, or its table in the target.
+    void forget(std::uint32_t source_oid);
+
     /// Every table of the batch has its plan.
     bool knows(const fanout_batch& batch) const;
     /// Prepares find() for this batch; reads the catalog for what is new.

@@ -22,23 +22,29 @@ std::string key_list(const fanout_table& table, std::uint8_t flag) {
 }
 
 // Names of types that are not built in have their schema in front.
+bool lacks_type(Session& link, const fanout_column& column, MissingTypes policy,
+                const std::string& doing) {
+    const std::string type(view(column.type_name));
+    if (type.find('.') == std::string::npos) return false;
+    const ResultPtr found =
+        link.query("SELECT pg_catalog.to_regtype($1) IS NOT NULL", {type}, doing);
+    if (PQgetvalue(found.get(), 0, 0)[0] == 't') return false;
+    if (policy == MissingTypes::text) return true;
+    throw connector::ConnectorError(
+        FANOUT_FATAL,
+        doing + ": the type " + type + " of column \"" + std::string(view(column.name)) +
+            "\" is not there",
+        "Create it in the target first (CREATE TYPE, CREATE DOMAIN or CREATE EXTENSION), or set "
+        "\"missing_types\": \"text\" in the target's options.");
+}
+
 std::set<std::string> find_missing_types(Session& link, const fanout_table& table,
                                          MissingTypes policy, const std::string& doing) {
     std::set<std::string> missing;
     for (std::size_t i = 0; i < table.column_count; ++i) {
-        const std::string type(view(table.columns[i].type_name));
-        if (type.find('.') == std::string::npos || missing.contains(type)) continue;
-        const ResultPtr found =
-            link.query("SELECT pg_catalog.to_regtype($1) IS NOT NULL", {type}, doing);
-        if (PQgetvalue(found.get(), 0, 0)[0] == 't') continue;
-        if (policy == MissingTypes::error)
-            throw connector::ConnectorError(
-                FANOUT_FATAL,
-                doing + ": the type " + type + " of column \"" +
-                    std::string(view(table.columns[i].name)) + "\" is not there",
-                "Create it in the target first (CREATE TYPE, CREATE DOMAIN or CREATE EXTENSION), "
-                "or set \"missing_types\": \"text\" in the target's options.");
-        missing.insert(type);
+        std::string type(view(table.columns[i].type_name));
+        if (missing.contains(type)) continue;
+        if (lacks_type(link, table.columns[i], policy, doing)) missing.insert(std::move(type));
     }
     return missing;
 }
@@ -63,6 +69,13 @@ std::string create_table_sql(const fanout_table& table, const std::set<std::stri
     if (key.empty() && table.identity == 'i') key = key_list(table, FANOUT_COLUMN_KEY);
     if (!key.empty()) sql += ", PRIMARY KEY (" + key + ")";
     return sql + ")";
+}
+
+std::string column_type(Session& link, const fanout_column& column, MissingTypes missing_types,
+                        const std::string& doing) {
+    const bool text = mapping_of(column.type_oid).form == Creation::as_text ||
+                      lacks_type(link, column, missing_types, doing);
+    return text ? "text" : std::string(view(column.type_name));
 }
 
 void create_table(Session& link, const fanout_table& table, MissingTypes missing_types) {

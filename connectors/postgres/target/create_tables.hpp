@@ -22,6 +22,10 @@ enum class MissingTypes : std::uint8_t {
 /// Schema and table, unless they are there.
 void create_table(Session& link, const fanout_table& table, MissingTypes missing_types);
 
+/// What a column is created as.
+std::string column_type(Session& link, const fanout_column& column, MissingTypes missing_types,
+                        const std::string& doing);
+
 /// The statement create_table uses; columns of the types in `as_text` become text.
 std::string create_table_sql(const fanout_table& table, const std::set<std::string>& as_text = {});
 

@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define FANOUT_CONNECTOR_ABI 2u
+#define FANOUT_CONNECTOR_ABI 3u
 
 typedef struct fanout_text {
     const char* data;
@@ -101,8 +101,52 @@ typedef enum fanout_op {
     FANOUT_DELETE = 3,
     FANOUT_TRUNCATE = 4,
     FANOUT_MESSAGE = 5,
-    FANOUT_READ = 6 /* a row that was there already, copied; like an insert, `after` is complete */
+    FANOUT_READ = 6, /* a row that was there already, copied; like an insert, `after` is complete */
+    FANOUT_DDL = 7,  /* a schema change, `ddl`; only with FANOUT_CAP_DDL */
+    FANOUT_SEQUENCE = 8 /* where a sequence stands, `sequence`; only with FANOUT_CAP_SEQUENCES */
 } fanout_op;
+
+typedef enum fanout_ddl_kind {
+    FANOUT_DDL_CREATE_TABLE = 1,
+    FANOUT_DDL_DROP_TABLE = 2,
+    FANOUT_DDL_RENAME_TABLE = 3, /* schema, name or both are others now */
+    FANOUT_DDL_ADD_COLUMN = 4,
+    FANOUT_DDL_DROP_COLUMN = 5,
+    FANOUT_DDL_RENAME_COLUMN = 6,
+    FANOUT_DDL_ALTER_TYPE = 7,
+    FANOUT_DDL_ALTER_NULLABLE = 8,
+    FANOUT_DDL_ALTER_DEFAULT = 9,
+    FANOUT_DDL_ALTER_KEY = 10, /* primary key */
+    FANOUT_DDL_REWRITE = 11,   /* forget the table's rows: all of them follow, as inserts */
+    FANOUT_DDL_ATTACH_PARTITION = 12,
+    FANOUT_DDL_DETACH_PARTITION = 13,
+    FANOUT_DDL_CREATE_INDEX = 14,
+    FANOUT_DDL_DROP_INDEX = 15,
+    FANOUT_DDL_COMMENT = 16,
+    FANOUT_DDL_OTHER = 17 /* `after` says what */
+} fanout_ddl_kind;
+
+/* One change of one table. A statement that changes several things comes as several of them, each
+ * complete. Before and after are JSON objects or empty: docs/record-format.md. */
+typedef struct fanout_ddl {
+    uint8_t kind;              /* fanout_ddl_kind */
+    uint32_t oid;              /* of the table, whatever it is called */
+    const fanout_table* table; /* as it is after it; NULL if it is gone, or nobody's any more */
+    fanout_text schema, name;  /* before it, or now for a new table */
+    fanout_text new_schema, new_name; /* after it; empty if the table is gone */
+    fanout_text column, new_column;   /* before and after; empty if it is about no column */
+    fanout_text before, after;
+    /* Add column: the value, as text, of every row that was there already; data NULL: NULL. */
+    fanout_text missing;
+    fanout_text statement; /* as it was sent, for people; may be cut */
+} fanout_ddl;
+
+/* A sequence of the source. The target's stands there or further on afterwards. */
+typedef struct fanout_sequence {
+    fanout_text schema, name;
+    int64_t last_value, increment;
+    uint8_t is_called;
+} fanout_sequence;
 
 typedef enum fanout_before_kind {
     FANOUT_BEFORE_NONE = 0, /* update: the key did not change; find the row by `after`'s key */
@@ -122,12 +166,14 @@ typedef struct fanout_change {
     uint8_t before_kind;               /* fanout_before_kind */
     uint8_t flags;                     /* FANOUT_TRUNCATE_*, FANOUT_CHANGE_* */
     uint64_t index;                    /* ordinal in its transaction */
-    const fanout_table* table;         /* insert, update, delete */
+    const fanout_table* table;         /* insert, update, delete, read */
     const fanout_value* before;        /* column_count values, or NULL */
     const fanout_value* after;         /* column_count values, or NULL */
     const fanout_table* const* tables; /* truncate */
     size_t table_count;
     fanout_text prefix, content; /* message */
+    const fanout_ddl* ddl;
+    const fanout_sequence* sequence;
 } fanout_change;
 
 /* A source transaction, or a part of one: `begins` is set on its first part, `ends` on its last.
@@ -237,6 +283,10 @@ typedef struct fanout_session {
 /* It has put_note and read_notes, as durable as its cursor. Without it the host keeps the notes
  * beside its cursor. Only for connectors with FANOUT_CAP_TARGET_CURSOR. */
 #define FANOUT_CAP_NOTES 0x10u
+/* It applies schema changes. One comes in a write of its own, as a part of its transaction. */
+#define FANOUT_CAP_DDL 0x20u
+/* It takes FANOUT_SEQUENCE. */
+#define FANOUT_CAP_SEQUENCES 0x40u
 
 typedef void (*fanout_note_reader)(void* context, const char* name, const char* text);
 

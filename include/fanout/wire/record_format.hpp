@@ -18,7 +18,7 @@ namespace fanout::wire {
 
 static_assert(std::endian::native == std::endian::little, "the wire format is little-endian");
 
-inline constexpr std::uint16_t kWireVersion = 2;
+inline constexpr std::uint16_t kWireVersion = 3;
 /// The oldest version whose records mean the same to a reader of this one.
 inline constexpr std::uint16_t kWireVersionOldest = 1;
 
@@ -46,8 +46,9 @@ enum class Kind : std::uint8_t {
     continuation = 21,  // a piece of a record too large for the ring
     filtered = 22,      // rows of the transaction that predicates left out
     unjudged = 23,      // a row on which a predicate could not be evaluated
+    rewritten = 24,     // a row of a table that is written anew, behind the ddl that says so
 };
-inline constexpr std::uint8_t kKindMax = 23;
+inline constexpr std::uint8_t kKindMax = 24;
 
 /// Header flags.
 inline constexpr std::uint8_t kFlagReportRequested = 0x01;  // keepalive: somebody waits for it
@@ -58,6 +59,8 @@ inline constexpr std::uint8_t kFlagRestartIdentity = 0x10;  // truncate
 inline constexpr std::uint8_t kFlagUnreadable = 0x10;       // unjudged: its values cannot be had
 inline constexpr std::uint8_t kFlagAlso = 0x20;     // relation: those of the table before it stay
 inline constexpr std::uint8_t kFlagReasons = 0x40;  // relation: texts say why the denied are denied
+
+inline constexpr std::uint8_t kFlagFirstRows = 0x80;  // ddl rewrite: the rows were never sent yet
 
 inline constexpr std::size_t kAlignment = 8;
 
@@ -71,7 +74,7 @@ struct RecordHeader {
     std::uint32_t epoch;     // of the attachment that produced it
     std::uint64_t lsn;       // commit LSN of the transaction; keepalive and message: see bodies
     std::uint64_t index;     // ordinal in the transaction, counted from 1 over row changes,
-                             // truncates and transactional messages; otherwise 0
+                             // truncates, schema changes, sequences and messages; otherwise 0
 };
 static_assert(sizeof(RecordHeader) == 32 && std::is_trivially_copyable_v<RecordHeader>);
 static_assert(offsetof(RecordHeader, kind) == 8 && offsetof(RecordHeader, epoch) == 12);
@@ -139,8 +142,8 @@ static_assert(sizeof(ColumnBody) == 16);
 /// What the old image of an update or delete holds.
 enum class OldImage : std::uint8_t { none = 0, key = 1, full = 2 };
 
-/// Body of insert, update and remove, followed by the old image (if any), then the new image
-/// (insert, update). An image is one value per column of the relation, see value_format.hpp.
+/// Body of insert, update, remove and rewritten, followed by the old image (if any), then the new
+/// image (all but remove). An image is one value per column of the relation, see value_format.hpp.
 struct RowBody {
     std::uint32_t relation;
     std::uint32_t version;  // of the relation record it is read with

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "fanout/wire/ddl_format.hpp"
 #include "tests/unit/sample_stream.hpp"
 
 namespace fanout::testing {
@@ -47,6 +48,32 @@ inline void sample_relation(wire::RecordWriter& out, std::uint32_t version = 2) 
     column(1700, ValueClass::numeric, 0, 0, "total", "numeric(10,2)");
     for (const std::uint32_t subscription : {7U, 9U, 11U})
         out.put(subscription);
+}
+
+template <typename Add>
+void add_beside_rows(const Add& add) {
+    using wire::Kind;
+    using wire::RecordWriter;
+    constexpr Lsn kLsn = 0x16B374D848;
+    add("ddl", Kind::ddl, wire::kFlagFirstRows, kLsn, 7, [](RecordWriter& out) {
+        out.put(wire::DdlBody{16400, static_cast<std::uint8_t>(wire::DdlKind::add_column), 0, 1, 0,
+                              19, 29, 3});
+        for (const char* name : {"public", "t", "public", "t", "", "c"})
+            out.put_text(name);
+        out.put(std::uint32_t{3});
+        out.put_bytes("{\"type\": \"integer\"}", 19);
+        out.put_bytes("'b'", 3);
+        out.put_bytes("ALTER TABLE t ADD c integer; ", 29);
+    });
+    add("sequence", Kind::sequence, 0, kLsn, 9, [](RecordWriter& out) {
+        out.put(wire::SequenceBody{3, 0, 1234, -2});
+        out.put_text("public");
+        out.put_text("t_id_seq");
+    });
+    add("rewritten", Kind::rewritten, 0, kLsn, 8, [](RecordWriter& out) {
+        sample_row(out, wire::OldImage::none);
+        sample_image(out);
+    });
 }
 
 inline std::vector<NamedRecord> sample_records() {
@@ -102,6 +129,7 @@ inline std::vector<NamedRecord> sample_records() {
             out.put(std::uint32_t{16400});
             out.put(std::uint32_t{16401});
         });
+    add_beside_rows(add);
     add("message", Kind::message, wire::kFlagTransactional, kLsn, 5, [](RecordWriter& out) {
         out.put(wire::MessageBody{3, 5});
         out.put_bytes("appHello", 8);

@@ -1,0 +1,216 @@
+// One function for each kind that means something to a PostgreSQL target.
+#include "postgres/target/schema_change.hpp"
+
+#include "_kit/sql_quote.hpp"
+#include "postgres/target/ddl_table.hpp"
+
+namespace fanout::postgres {
+namespace {
+
+using connector::ConnectorError;
+using connector::view;
+using kit::quote_identifier;
+
+constexpr const char* kDoing = "cannot change the target's schema";
+constexpr std::size_t kShownStatementMax = 400;
+
+/// As it is called when the change has been made, which is how the changes behind a renaming in
+/// the same statement name it.
+std::string table_name(const fanout_ddl& ddl) {
+    return kit::quote_qualified(view(ddl.schema), view(ddl.name));
+}
+
+const fanout_column* find_column(const fanout_ddl& ddl, fanout_text name) {
+    if (ddl.table == nullptr) return nullptr;
+    for (std::size_t i = 0; i < ddl.table->column_count; ++i)
+        if (view(ddl.table->columns[i].name) == view(name)) return &ddl.table->columns[i];
+    return nullptr;
+}
+
+std::string literal(std::string_view text) {
+    std::string out = " E'";
+    for (const char c : text) {
+        if (c == '\'' || c == '\\') out += c;
+        out += c;
+    }
+    return out + "'";
+}
+
+}  // namespace
+
+void SchemaChanger::reset(bool create_tables, MissingTypes missing_types) {
+    create_tables_ = create_tables;
+    missing_types_ = missing_types;
+    emptied_.clear();
+}
+
+void SchemaChanger::apply(const fanout_ddl& ddl, Position at) {
+    try {
+        dispatch(ddl);
+    } catch (const ConnectorError& e) {
+        if (e.outcome() == FANOUT_RETRY) throw;
+        std::string statement(view(ddl.statement).substr(0, kShownStatementMax));
+        throw ConnectorError(FANOUT_REJECT,
+                             std::string(e.what()) + "; at the source it was: " + statement,
+                             e.hint().empty() ? "Change the target by hand." : e.hint(), at);
+    }
+}
+
+void SchemaChanger::set_sequence(const fanout_sequence& sequence) {
+    session_.query(
+        "SELECT pg_catalog.setval(c.oid::pg_catalog.regclass, $3::pg_catalog.int8) FROM "
+        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS "
+        "JOIN LATERAL (SELECT pg_catalog.pg_sequence_last_value(c.oid) AS last) s WHERE n.nspname "
+        "= $1 AND c.relname = $2 AND c.relkind = 'S' AND (s.last IS NULL OR "
+        "(CASE WHEN $4::pg_catalog.int8 > 0 THEN s.last < $3::pg_catalog.int8 ELSE s.last > "
+        "$3::pg_catalog.int8 END))",
+        {std::string(view(sequence.schema)), std::string(view(sequence.name)),
+         std::to_string(sequence.last_value), std::to_string(sequence.increment)},
+        "cannot set a sequence of the target");
+}
+
+void SchemaChanger::dispatch(const fanout_ddl& ddl) {
+    if (!kit::has_effect(kDdlEffects, ddl.kind)) return;
+    switch (ddl.kind) {
+        case FANOUT_DDL_CREATE_TABLE:
+            return create(ddl);
+        case FANOUT_DDL_DROP_TABLE:
+            if (has_table(ddl.schema, ddl.name)) run("DROP TABLE " + table_name(ddl));
+            return;
+        case FANOUT_DDL_RENAME_TABLE:
+            return rename_table(ddl);
+        case FANOUT_DDL_ADD_COLUMN:
+            return add_column(ddl);
+        case FANOUT_DDL_DROP_COLUMN:
+            return run("ALTER TABLE IF EXISTS " + table_name(ddl) + " DROP COLUMN IF EXISTS " +
+                       quote_identifier(view(ddl.column)));
+        case FANOUT_DDL_RENAME_COLUMN:
+            return rename_column(ddl);
+        case FANOUT_DDL_ALTER_TYPE:
+            return alter_type(ddl);
+        case FANOUT_DDL_ALTER_NULLABLE:
+            return alter_nullable(ddl);
+        case FANOUT_DDL_ALTER_KEY:
+            return alter_key(ddl);
+        case FANOUT_DDL_REWRITE:
+            return rewrite(ddl);
+        default:
+            return;
+    }
+}
+
+bool SchemaChanger::has_table(fanout_text schema, fanout_text name) {
+    const ResultPtr found = session_.query(
+        "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+        {std::string(view(schema)), std::string(view(name))}, kDoing);
+    return PQntuples(found.get()) != 0;
+}
+
+bool SchemaChanger::has_column(const fanout_ddl& ddl, fanout_text column) {
+    const ResultPtr found = session_.query(
+        "SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
+        "c.relname = $2 AND a.attname = $3 AND a.attnum > 0 AND NOT a.attisdropped",
+        {std::string(view(ddl.schema)), std::string(view(ddl.name)), std::string(view(column))},
+        kDoing);
+    return PQntuples(found.get()) != 0;
+}
+
+void SchemaChanger::run(const std::string& sql) {
+    session_.execute(sql, kDoing);
+    session_.log(FANOUT_LOG_INFO, "changed the target's schema: " + sql);
+}
+
+void SchemaChanger::create(const fanout_ddl& ddl) {
+    if (ddl.table == nullptr || !create_tables_ || has_table(ddl.table->schema, ddl.table->name))
+        return;
+    create_table(session_, *ddl.table, missing_types_);
+}
+
+void SchemaChanger::rename_table(const fanout_ddl& ddl) {
+    if (!has_table(ddl.schema, ddl.name)) return;
+    if (view(ddl.schema) != view(ddl.new_schema)) {
+        const std::string schema = quote_identifier(view(ddl.new_schema));
+        const ResultPtr there =
+            session_.query("SELECT pg_catalog.to_regnamespace($1) IS NOT NULL", {schema}, kDoing);
+        if (PQgetvalue(there.get(), 0, 0)[0] != 't') run("CREATE SCHEMA " + schema);
+        run("ALTER TABLE " + table_name(ddl) + " SET SCHEMA " + schema);
+    }
+    if (view(ddl.name) != view(ddl.new_name))
+        run("ALTER TABLE " + kit::quote_qualified(view(ddl.new_schema), view(ddl.name)) +
+            " RENAME TO " + quote_identifier(view(ddl.new_name)));
+}
+
+void SchemaChanger::add_column(const fanout_ddl& ddl) {
+    const fanout_column* column = find_column(ddl, ddl.new_column);
+    if (column == nullptr || !has_table(ddl.schema, ddl.name) || has_column(ddl, ddl.new_column))
+        return;
+    const std::string name = quote_identifier(view(ddl.new_column));
+    const std::string type = column_type(session_, *column, missing_types_, kDoing);
+    const bool has_value = ddl.missing.data != nullptr;
+    std::string sql = "ALTER TABLE " + table_name(ddl) + " ADD COLUMN " + name + " " + type;
+    if (has_value) sql += " DEFAULT" + literal(view(ddl.missing)) + "::" + type;
+    if ((column->flags & FANOUT_COLUMN_NOT_NULL) != 0) sql += " NOT NULL";
+    run(sql);
+    // The rows that are there keep the value; those to come bring theirs.
+    if (has_value)
+        run("ALTER TABLE " + table_name(ddl) + " ALTER COLUMN " + name + " DROP DEFAULT");
+}
+
+void SchemaChanger::rename_column(const fanout_ddl& ddl) {
+    if (!has_column(ddl, ddl.column) || has_column(ddl, ddl.new_column)) return;
+    run("ALTER TABLE " + table_name(ddl) + " RENAME COLUMN " + quote_identifier(view(ddl.column)) +
+        " TO " + quote_identifier(view(ddl.new_column)));
+}
+
+// Without a rewrite the old values are good in the new type as they are; with one they come anew,
+// made by whatever USING said.
+void SchemaChanger::alter_type(const fanout_ddl& ddl) {
+    const fanout_column* column = find_column(ddl, ddl.new_column);
+    if (column == nullptr || !has_column(ddl, ddl.new_column)) return;
+    const std::string type = column_type(session_, *column, missing_types_, kDoing);
+    std::string sql = "ALTER TABLE " + table_name(ddl) + " ALTER COLUMN " +
+                      quote_identifier(view(ddl.new_column)) + " TYPE " + type;
+    if (emptied_.contains(ddl.oid)) sql += " USING NULL::" + type;
+    run(sql);
+}
+
+void SchemaChanger::alter_nullable(const fanout_ddl& ddl) {
+    const fanout_column* column = find_column(ddl, ddl.new_column);
+    if (column == nullptr || !has_column(ddl, ddl.new_column)) return;
+    const bool not_null = (column->flags & FANOUT_COLUMN_NOT_NULL) != 0;
+    const ResultPtr in_key = session_.query(
+        "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a ON a.attrelid = "
+        "i.indrelid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = $1::pg_catalog.regclass AND "
+        "i.indisprimary AND a.attname = $2",
+        {table_name(ddl), std::string(view(ddl.new_column))}, kDoing);
+    if (PQntuples(in_key.get()) != 0) return;
+    run("ALTER TABLE " + table_name(ddl) + " ALTER COLUMN " +
+        quote_identifier(view(ddl.new_column)) + (not_null ? " SET" : " DROP") + " NOT NULL");
+}
+
+void SchemaChanger::alter_key(const fanout_ddl& ddl) {
+    if (ddl.table == nullptr || !has_table(ddl.schema, ddl.name)) return;
+    const ResultPtr old = session_.query(
+        "SELECT pg_catalog.quote_ident(conname) FROM pg_catalog.pg_constraint WHERE conrelid = "
+        "$1::pg_catalog.regclass AND contype = 'p'",
+        {table_name(ddl)}, kDoing);
+    if (PQntuples(old.get()) != 0)
+        run("ALTER TABLE " + table_name(ddl) + " DROP CONSTRAINT " + PQgetvalue(old.get(), 0, 0));
+    std::string columns;
+    for (std::size_t i = 0; i < ddl.table->column_count; ++i) {
+        const fanout_column& column = ddl.table->columns[i];
+        if ((column.flags & FANOUT_COLUMN_PRIMARY_KEY) == 0) continue;
+        columns += (columns.empty() ? "" : ", ") + quote_identifier(view(column.name));
+    }
+    if (!columns.empty())
+        run("ALTER TABLE " + table_name(ddl) + " ADD PRIMARY KEY (" + columns + ")");
+}
+
+void SchemaChanger::rewrite(const fanout_ddl& ddl) {
+    emptied_.insert(ddl.oid);
+    if (has_table(ddl.schema, ddl.name)) run("TRUNCATE ONLY " + table_name(ddl));
+}
+
+}  // namespace fanout::postgres
