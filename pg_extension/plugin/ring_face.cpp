@@ -16,6 +16,8 @@ RingOutput* ring_output = nullptr;
 namespace {
 
 constexpr int kUnjudgedTextBytesMax = 1024;
+constexpr uint64 kRowBytesMax =
+    wire::kWholeRecordBytesMax - sizeof(wire::RecordHeader) - wire::kAlignment;
 
 void begin_if_needed(RingFace* face, const ReorderBufferTXN* txn) {
     if (likely(face->begun)) return;
@@ -43,22 +45,88 @@ wire::Kind kind_of(const RingFace* face, const ReorderBufferChange* change) {
     }
 }
 
-void put_row(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
-             const Projection* projection, wire::Kind kind, const RowImage* before,
-             const RowImage* after) {
-    auto old_kind = wire::OldImage::none;
+wire::OldImage kind_of_image(const Projection* projection, const RowImage* before) {
+    if (before == nullptr) return wire::OldImage::none;
+    return projection->identity == wire::Identity::full ? wire::OldImage::full
+                                                        : wire::OldImage::key;
+}
+
+uint64 find_images(const Projection* projection, const RowImage* before, const RowImage* after) {
+    uint64 size = 0;
     if (before != nullptr) {
-        old_kind = projection->identity == wire::Identity::full ? wire::OldImage::full
-                                                                : wire::OldImage::key;
-    }
-    const wire::RowBody body{entry->oid, projection->version, static_cast<uint8>(old_kind), {}};
-    uint64 size = sizeof body;
-    if (before != nullptr) {
-        const auto part = old_kind == wire::OldImage::full ? ImageKind::whole : ImageKind::key;
+        const auto part = kind_of_image(projection, before) == wire::OldImage::full
+                              ? ImageKind::whole
+                              : ImageKind::key;
         size += find_values(projection, *before, part, projection->found[0]);
     }
     if (after != nullptr) {
         size += find_values(projection, *after, ImageKind::whole, projection->found[1]);
+    }
+    return size;
+}
+
+/// Calls `use`, which may raise. Not null: why the row is to blame.
+template <typename Use>
+const char* complaint_of(const Use& use) {
+    MemoryContext caller = CurrentMemoryContext;
+    const char* volatile complaint = nullptr;
+    PG_TRY();
+    { use(); }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(caller);
+        ErrorData* error = CopyErrorData();
+        if (!is_of_the_row(error->sqlerrcode)) PG_RE_THROW();
+        // What it may still hold ends with the transaction, which decoding always ends by an abort.
+        FlushErrorState();
+        complaint = error->message != nullptr ? error->message : "";
+    }
+    PG_END_TRY();
+    return complaint;
+}
+
+uint32 cut_size(const char* text) {
+    return static_cast<uint32>(
+        pg_mbcliplen(text, static_cast<int>(strlen(text)), kUnjudgedTextBytesMax));
+}
+
+/// A row that cannot be carried must not end the worker, which would meet it again for ever.
+void put_unreadable(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                    const Projection* projection, const RowChoice& choice, const char* complaint) {
+    const char* volatile shown = nullptr;
+    const char* nameless = complaint_of([&] { shown = describe_key(projection, choice); });
+    const char* key = nameless == nullptr ? shown : "whose key cannot be read either";
+    const uint32 complaint_size = cut_size(complaint);
+    const uint32 key_size = cut_size(key);
+    const wire::UnjudgedBody body{entry->oid, projection->version};
+    put_record(face->output->ring,
+               {wire::Kind::unjudged, wire::kFlagUnreadable, txn->final_lsn, ++face->index},
+               sizeof body + 2 * sizeof(uint16) + complaint_size + key_size, [&](auto& out) {
+                   out.put(body);
+                   out.put_text({complaint, complaint_size});
+                   out.put_text({key, key_size});
+               });
+}
+
+void put_row(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+             const Projection* projection, wire::Kind kind, const RowImage* before,
+             const RowImage* after) {
+    volatile uint64 found = 0;
+    const char* complaint = nullptr;
+    if (unlikely(projection->calls_output)) {
+        complaint = complaint_of([&] { found = find_images(projection, before, after); });
+    } else {
+        found = find_images(projection, before, after);
+    }
+    const wire::RowBody body{
+        entry->oid, projection->version, static_cast<uint8>(kind_of_image(projection, before)), {}};
+    const uint64 size = sizeof body + found;
+    if (unlikely(complaint == nullptr && size > kRowBytesMax)) {
+        complaint = psprintf("it takes " UINT64_FORMAT " bytes, more than a record can have", size);
+    }
+    if (unlikely(complaint != nullptr)) {
+        const RowChoice choice{RowChoice::Kind::unjudged, before, after};
+        return put_unreadable(face, txn, entry, projection, choice, complaint);
     }
     put_record(face->output->ring, {kind, 0, txn->final_lsn, ++face->index}, size, [&](auto& out) {
         out.put(body);

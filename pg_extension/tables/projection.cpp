@@ -111,6 +111,7 @@ void plan_columns(Projection* projection, Relation relation, const Group& group,
         column->number = attribute->attnum;
         column->name = pstrdup(NameStr(attribute->attname));
         column->value = plan_value(attribute->atttypid);
+        projection->calls_output |= column->value.access == Access::output;
         column->flags = column_flags(attribute, projection->identity, key, primary);
         Oid output = InvalidOid;
         bool varlena = false;

@@ -51,6 +51,7 @@ struct Projection {
     uint32 version;
     ColumnPlan* columns;
     int column_count;
+    bool calls_output;     // some values are had of their type's output function, which may raise
     FoundValue* found[2];  // room for the old and the new image
     const char* body;      // of the relation record, without the version
     Size body_size;

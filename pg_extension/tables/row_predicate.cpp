@@ -105,7 +105,8 @@ bool lacks_value(const RowPredicate* predicate, const Datum* values, const bool*
     return false;
 }
 
-/// What the row is to blame for. The rest (memory, disk, a request to end) goes on to the caller.
+}  // namespace
+
 bool is_of_the_row(int sqlstate) {
     const int category = ERRCODE_TO_CATEGORY(sqlstate);
     return category != ERRCODE_INSUFFICIENT_RESOURCES &&
@@ -113,8 +114,6 @@ bool is_of_the_row(int sqlstate) {
            category != ERRCODE_TO_CATEGORY(ERRCODE_IO_ERROR) &&
            sqlstate != ERRCODE_DATA_CORRUPTED && sqlstate != ERRCODE_INDEX_CORRUPTED;
 }
-
-}  // namespace
 
 CheckedExpression check_predicate(Relation relation, const char* text) {
     Node* parsed = parse_expression(text);

@@ -39,4 +39,8 @@ enum class Truth : uint8 { no, yes, unknown };
 /// have; `predicate->error` says why. Never raises for what the row holds.
 Truth holds(RowPredicate* predicate, const Datum* values, const bool* nulls);
 
+/// An error that a row is to blame for: it will come again with the same row. The rest (memory,
+/// disk, a request to end) may not.
+bool is_of_the_row(int sqlstate);
+
 }  // namespace fanout::plugin

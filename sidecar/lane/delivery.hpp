@@ -154,6 +154,8 @@ class Delivery {
     bool is_wanted(const CachedTable& table) const;
     Trouble park(const wire::RecordView& record, const CachedTable* table);
     bool is_parked(const wire::RecordView& record) const;
+    Trouble park_unreadable(const wire::RecordView& record, const CachedTable& table,
+                            const std::string& what);
     Trouble supersede(const fanout_change& change, const Position& at);
     Trouble letters_changed(const Status& status) const;
     Trouble take_redriven_note(std::map<std::string, std::string>& notes);

@@ -107,6 +107,19 @@ Delivery::Trouble Delivery::park(const wire::RecordView& record, const CachedTab
     return letters_changed(parking_.park(std::move(letter), records));
 }
 
+/// A row of which only the place is known.
+Delivery::Trouble Delivery::park_unreadable(const wire::RecordView& record,
+                                            const CachedTable& table, const std::string& what) {
+    letters::Letter letter;
+    letter.at = {record.header.lsn, record.header.index};
+    letter.commit_time = open_commit_time_;
+    letter.xid = open_xid_;
+    letter.operation = "unreadable row";
+    letter.error = what;
+    name_table(letter, table.table);
+    return letters_changed(parking_.park(std::move(letter), {}));
+}
+
 /// Before `change` goes out: letters that must not be delivered behind it any more.
 Delivery::Trouble Delivery::supersede(const fanout_change& change, const Position& at) {
     if (!letters_.any_waits()) return std::nullopt;

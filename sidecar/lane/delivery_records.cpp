@@ -275,14 +275,24 @@ Delivery::Trouble Delivery::take_unjudged(const wire::RecordView& record) {
     UnjudgedRow unjudged;
     if (auto decoded = decode_unjudged(record, unjudged); !decoded.is_ok())
         return unreadable(decoded);
-    const std::string what = "the predicate on " + table->full_name() +
-                             " could not be evaluated for the row " + std::string(unjudged.key) +
-                             ": " + std::string(unjudged.error);
+    const bool no_values = (record.header.flags & wire::kFlagUnreadable) != 0;
+    const std::string row_text = "the row " + std::string(unjudged.key);
+    const std::string what =
+        no_values ? row_text + " of " + table->full_name() +
+                        " cannot be read at the source: " + std::string(unjudged.error)
+                  : "the predicate on " + table->full_name() + " could not be evaluated for " +
+                        row_text + ": " + std::string(unjudged.error);
+    if (is_parked(record) || (no_values && settings_.park_rejected))
+        return park_unreadable(record, *table, what);
     if (open_commit_lsn_ <= settings_.skip_lsn) {
         log::warning("row left out", {{"subscription", settings_.name}, {"reason", what}});
         return std::nullopt;
     }
     if (auto trouble = deliver()) return trouble;
+    if (no_values)
+        return stop_before(what, "SELECT fanout.skip(" + sql_literal(settings_.name) + ", '" +
+                                     lsn_text(record.header.lsn) + "', " +
+                                     std::to_string(record.header.index) + "); goes on without it");
     return stop_before(what, "SELECT fanout.skip(" + sql_literal(settings_.name) +
                                  ") goes on without such rows of this transaction");
 }

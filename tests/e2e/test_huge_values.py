@@ -78,7 +78,8 @@ class HugeValues(Case):
 
     def stage_with_table(self, *kinds, **options):
         stage = self.stage()
-        stage.shop.run("CREATE TABLE huge (id integer PRIMARY KEY, t text, b bytea, n integer)")
+        stage.shop.run("CREATE TABLE huge (id integer PRIMARY KEY, t text, b bytea, n integer, "
+                       "\"an odd $1 \"\"name\" text DEFAULT 'odd')")
         for kind in kinds:
             stage.subscribe(kind, ["public.*"], **options)
         stage.shop.run("INSERT INTO huge VALUES (0, 'small', 'small', 0)")
@@ -119,7 +120,7 @@ class HugeValues(Case):
             cursor.execute("DELETE FROM huge WHERE id = 0")
         connection.close()
         stage.wait_for(*kinds, seconds=SECONDS)
-        query = "SELECT id, md5(t), md5(b), n FROM huge ORDER BY id"
+        query = 'SELECT id, md5(t), md5(b), n, "an odd $1 ""name" FROM huge ORDER BY id'
         self.assertEqual(stage.copy.run(query), stage.shop.run(query))
         self.assertEqual(stage.status("postgres")["retries"], 0)
 

@@ -126,6 +126,35 @@ TEST(JsonEncoder, writes_booleans_bytes_documents_and_text) {
     EXPECT_EQ(after(row).at("j").at("x").size(), 2U);
 }
 
+TEST(JsonEncoder, a_large_value_in_pieces_is_the_same_line) {
+    std::string text, binary, document = "{\"a\": \"";
+    for (int i = 0; i < 60'000; ++i) {
+        text += "\"\\\n \xC3\xA4\xE2\x82\xAC\xF0\x9D\x84\x9E plain " + std::to_string(i);
+        binary += static_cast<char>(i * 7);
+    }
+    binary += binary + binary + binary + binary + "x";
+    document += std::string(500'000, 'd') + "\"}";
+    for (const std::string& last : {std::string("\xC3\xA4"), std::string("\xFF")}) {
+        TestRow row("public", "large");
+        row.bytes("text", type_oid::kText, text + last);
+        row.bytes("binary", type_oid::kBytea, binary);
+        row.bytes("document", type_oid::kJson, document);
+        JsonEncoder encoder;
+        std::string out, whole;
+        std::size_t most = 0;
+        encoder.spill_to([&](std::string& part) {
+            most = std::max(most, part.size());
+            whole += part;
+            part.clear();
+        });
+        encoder.append(out, transaction(), row.insert());
+        whole += out;
+        EXPECT_EQ(whole == line(row.insert()), true);
+        EXPECT_LT(most, 800'000U);
+        EXPECT_GT(whole.size(), 2'000'000U);
+    }
+}
+
 TEST(JsonEncoder, tells_null_from_unchanged) {
     TestRow row;
     row.fixed<std::int32_t>("id", type_oid::kInt4, 7, kPrimaryKey);

@@ -56,6 +56,7 @@ inline constexpr std::uint8_t kFlagLastPiece = 0x02;        // continuation: the
 inline constexpr std::uint8_t kFlagTransactional = 0x04;    // message
 inline constexpr std::uint8_t kFlagCascade = 0x08;          // truncate
 inline constexpr std::uint8_t kFlagRestartIdentity = 0x10;  // truncate
+inline constexpr std::uint8_t kFlagUnreadable = 0x10;       // unjudged: its values cannot be had
 inline constexpr std::uint8_t kFlagAlso = 0x20;     // relation: those of the table before it stay
 inline constexpr std::uint8_t kFlagReasons = 0x40;  // relation: texts say why the denied are denied
 
