@@ -85,9 +85,28 @@ const char* complaint_of(const Use& use) {
     return complaint;
 }
 
-uint32 cut_size(const char* text) {
-    return static_cast<uint32>(
-        pg_mbcliplen(text, static_cast<int>(strlen(text)), kUnjudgedTextBytesMax));
+const char* cut_text(const char* text) {
+    const int size = pg_mbcliplen(text, static_cast<int>(strlen(text)), kUnjudgedTextBytesMax);
+    return name_to_utf8(pnstrdup(text, static_cast<Size>(size)));
+}
+
+void put_named_row(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
+                   const Projection* projection, uint8 flags, const char* complaint,
+                   const char* key) {
+    // The server's text may show a value that is masked.
+    const char* error = projection->masks
+                            ? "the error's text is not shown, for values of the table are masked"
+                            : cut_text(complaint);
+    const char* name = cut_text(key);
+    const Size error_size = strlen(error);
+    const Size name_size = strlen(name);
+    const wire::UnjudgedBody body{entry->oid, projection->version};
+    put_record(face->output->ring, {wire::Kind::unjudged, flags, txn->final_lsn, ++face->index},
+               sizeof body + 2 * sizeof(uint16) + error_size + name_size, [&](auto& out) {
+                   out.put(body);
+                   out.put_text({error, error_size});
+                   out.put_text({name, name_size});
+               });
 }
 
 /// A row that cannot be carried must not end the worker, which would meet it again for ever.
@@ -95,17 +114,8 @@ void put_unreadable(RingFace* face, const ReorderBufferTXN* txn, const RelationE
                     const Projection* projection, const RowChoice& choice, const char* complaint) {
     const char* volatile shown = nullptr;
     const char* nameless = complaint_of([&] { shown = describe_key(projection, choice); });
-    const char* key = nameless == nullptr ? shown : "whose key cannot be read either";
-    const uint32 complaint_size = cut_size(complaint);
-    const uint32 key_size = cut_size(key);
-    const wire::UnjudgedBody body{entry->oid, projection->version};
-    put_record(face->output->ring,
-               {wire::Kind::unjudged, wire::kFlagUnreadable, txn->final_lsn, ++face->index},
-               sizeof body + 2 * sizeof(uint16) + complaint_size + key_size, [&](auto& out) {
-                   out.put(body);
-                   out.put_text({complaint, complaint_size});
-                   out.put_text({key, key_size});
-               });
+    put_named_row(face, txn, entry, projection, wire::kFlagUnreadable, complaint,
+                  nameless == nullptr ? shown : "whose key cannot be read either");
 }
 
 void put_row(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
@@ -163,28 +173,11 @@ void put_filtered(RingFace* face, const ReorderBufferTXN* txn) {
     face->filtered_count = 0;
 }
 
-const char* cut_text(const char* text) {
-    const int size = pg_mbcliplen(text, static_cast<int>(strlen(text)), kUnjudgedTextBytesMax);
-    return name_to_utf8(pnstrdup(text, static_cast<Size>(size)));
-}
-
 /// A row of which nobody can say whether it is wanted: its subscriptions have to know which.
 void put_unjudged(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
                   const Projection* projection, const RowChoice& choice) {
-    // The server's text may show a value that is masked.
-    const char* error = projection->masks ? "its evaluation failed; the text of the error is not "
-                                            "shown, for values of the table are masked"
-                                          : cut_text(projection->predicate->error);
-    const char* key = cut_text(describe_key(projection, choice));
-    const Size error_size = strlen(error);
-    const Size key_size = strlen(key);
-    const wire::UnjudgedBody body{entry->oid, projection->version};
-    put_record(face->output->ring, {wire::Kind::unjudged, 0, txn->final_lsn, ++face->index},
-               sizeof body + 2 * sizeof(uint16) + error_size + key_size, [&](auto& out) {
-                   out.put(body);
-                   out.put_text({error, error_size});
-                   out.put_text({key, key_size});
-               });
+    put_named_row(face, txn, entry, projection, 0, projection->predicate->error,
+                  describe_key(projection, choice));
 }
 
 void put_chosen(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,

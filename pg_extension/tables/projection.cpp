@@ -120,6 +120,7 @@ void plan_columns(Projection* projection, Relation relation, const Group& group,
         if (group.masks == nullptr || group.masks[attribute->attnum] == 0) continue;
         plan_mask(column, attribute, mask_kind(group.masks[attribute->attnum]), secret,
                   shape->natts);
+        projection->calls_output = true;
     }
 }
 
