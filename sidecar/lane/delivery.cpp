@@ -213,10 +213,11 @@ Delivery::Trouble Delivery::deliver_durably() {
 }
 
 Delivery::Trouble Delivery::write(Batch batch) {
-    if (waiting_) publish(false);
     if (in_flight_.writes_pending() >= kWritesAheadMax)
         if (auto trouble = settle(FANOUT_SETTLE_ONE)) return trouble;
     const fanout_batch view = in_flight_.keep(std::move(batch));
+    // Not before it is kept: what is in nobody's hand counts as delivered.
+    if (waiting_) publish(false);
     if (auto outcome = connector_.write(view); !outcome.ok()) return failed_call("write", outcome);
     if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), flushed_});
     return std::nullopt;

@@ -63,6 +63,19 @@ TEST_F(DeliveryTest, DeliversWholeTransactionsInCommitOrderAndTheCountsAddUp) {
     EXPECT_EQ(script_.epoch, 1u);
 }
 
+// fanout.wait_for() believes the cursor that is told.
+TEST_F(DeliveryTest, WhatTheTargetHasNotAnsweredForIsNotTold) {
+    append_transaction(0x1000, 3, true);
+    start_lane();
+    ASSERT_TRUE(delivers(1));
+    script_.hold_writes = true;
+    append_transaction(0x2000, 3);
+    ASSERT_TRUE(eventually([&] { return !board().caught_up; }));
+    EXPECT_EQ(board().cursor.commit_lsn, 0x1000u);
+    EXPECT_EQ(board().rows_delivered, 3u);
+    stop_lane();
+}
+
 TEST_F(DeliveryTest, GroupsWhatHasArrivedIntoOneWriteAndOneFlush) {
     for (int i = 0; i < 50; ++i)
         append_transaction(0x1000 + static_cast<Lsn>(i) * 0x100, 2, i == 0);
