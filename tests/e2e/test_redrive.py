@@ -33,10 +33,14 @@ class Redrive(Case):
 
     def counts(self, stage, name="postgres"):
         row = stage.status(name)
-        self.assertEqual(row["rows_read"], sum(row[column] for column in COUNTS[1:]))
         return tuple(row[column] for column in COUNTS)
 
+    def wait_sum(self, stage):
+        """Of what is in hand only rows_read knows."""
+        wait_until("the counters add up", lambda: self.counts(stage)[0] == sum(self.counts(stage)[1:]))
+
     def wait_counts(self, stage, expected, name="postgres"):
+        self.assertEqual(expected[0], sum(expected[1:]))
         wait_until(lambda: f"{self.counts(stage, name)} is {expected}",
                    lambda: self.counts(stage, name) == expected)
 
@@ -89,7 +93,7 @@ class Redrive(Case):
         self.assertEqual(self.rows(stage), [(1, "5.0", 5), (2, "nan", 0), (3, "nan", 0)])
         wait_until("only what is superseded is left",
                    lambda: {letter[0] for letter in self.letters(stage)} == {"superseded"})
-        self.counts(stage)
+        self.wait_sum(stage)
         # A truncation leaves no row that could be delivered.
         stage.copy.run("ALTER TABLE t ADD CHECK (v <> 'NaN') NOT VALID")
         stage.shop.run("INSERT INTO t VALUES (9, 'NaN', 0)")
@@ -173,7 +177,7 @@ class Redrive(Case):
         stage.subscribe("postgres", ["public.t"], on_reject="park", backfill=True)
         self.wait_letters(stage, [("parked", "copy", 1)] * 2)
         wait_until("all others are there", lambda: stage.copy.value("SELECT count(*) FROM t") == 998)
-        self.assertEqual(stage.wait_state("postgres", "streaming")["last_error"], None)
+        stage.wait_state("postgres", "streaming")
         self.wait_counts(stage, (1000, 998, 0, 2))
         self.mend(stage)
         stage.shop.run("SELECT fanout.redrive('postgres')")
