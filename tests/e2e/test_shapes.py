@@ -43,9 +43,8 @@ class Shapes(Case):
         run("INSERT INTO none DEFAULT VALUES")
         for kind in KINDS:
             stage.subscribe(kind, ["public.wide"], backfill=True)
-        for kind in ("postgres", "file"):
-            stage.subscribe(kind, ["public.none"], name="none_" + kind, target_options={
-                "postgres": {"dsn": stage.copy.dsn()}, "file": {"path": stage.file_path + ".none", "format": "json"}}[kind])
+        stage.subscribe("file", ["public.none"], name="none",
+                        target_options={"path": stage.file_path + ".none", "format": "json"})
         run(f"INSERT INTO wide SELECT {values} FROM generate_series(51, 60) AS g")
         run("UPDATE wide SET c1600 = NULL, c2 = -1 WHERE c1 % 3 = 0")
         run("UPDATE wide SET c1 = c1 + 1000 WHERE c1 % 7 = 0")
@@ -53,12 +52,13 @@ class Shapes(Case):
         run("INSERT INTO none DEFAULT VALUES")
         run("INSERT INTO none DEFAULT VALUES")
         self.wait_copied(stage)
-        stage.wait_for(*KINDS, "none_postgres", "none_file")
+        stage.wait_for(*KINDS, "none")
         rows = self.same(stage, "wide")
         replay = Replay(stage.file_path).table("public", "wide")
         self.assertEqual(rows, sorted((tuple(row.values()) for row in replay.values()), key=str))
         # no column says which row is meant: rows are only counted
-        self.assertEqual(stage.copy.value("SELECT count(*) FROM none"), 2)
+        with open(stage.file_path + ".none", encoding="utf-8") as file:
+            self.assertEqual(sum('"after":{}' in line for line in file), 2)
 
     def test_columns_that_went_came_and_are_computed(self):
         stage = self.stage()
