@@ -59,7 +59,12 @@ AS $body$
         'columns', (SELECT coalesce(jsonb_object_agg(a.attnum::text, jsonb_build_object(
                 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
                 'not_null', a.attnotnull, 'identity', a.attidentity, 'generated', a.attgenerated,
-                'missing', CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
+                'missing', CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1]
+                    -- A partitioned table has no rows of its own.
+                    WHEN c.relkind = 'p' THEN (SELECT (l.attmissingval::text::text[])[1]
+                        FROM pg_partition_tree(c.oid) AS t JOIN pg_attribute l
+                            ON l.attrelid = t.relid AND l.attname = a.attname
+                        WHERE t.isleaf AND l.atthasmissing LIMIT 1) END,
                 'default_id', (SELECT md5(regexp_replace(d.adbin::text, ':location -?\d+', '', 'g'))
                     FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum),
                 'comment', (SELECT d.description FROM pg_description d WHERE d.objoid = c.oid

@@ -7,6 +7,7 @@
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/row_decoder.hpp"
+#include "sidecar/lane/sql_literal.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
@@ -26,13 +27,6 @@ bool is_chosen(const std::vector<std::string>& patterns, std::string_view prefix
         if (!pattern.ends_with('*')) return prefix == pattern;
         return prefix.starts_with(pattern.substr(0, pattern.size() - 1));
     });
-}
-
-std::string sql_literal(const std::string& text) {
-    std::string out = "'";
-    for (const char c : text)
-        out.append(c == '\'' ? 2 : 1, c);
-    return out + "'";
 }
 
 template <typename Body>

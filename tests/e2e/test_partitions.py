@@ -3,6 +3,8 @@ import json
 import random
 import sqlite3
 
+import psycopg2
+
 from fanout_test.case import Case, main, seed
 from fanout_test.processes import wait_until
 from fanout_test.replay import Replay
@@ -53,6 +55,14 @@ class Partitions(Case):
 
     def change(self, chosen, stage):
         connection = stage.shop.connect(autocommit=False)
+        try:
+            self.change_rows(chosen, connection)
+        except psycopg2.errors.UniqueViolation:
+            pass  # two rows that moved to one key: the whole transaction is undone
+        finally:
+            connection.close()
+
+    def change_rows(self, chosen, connection):
         with connection, connection.cursor() as cursor:
             for _ in range(chosen.randint(1, 6)):
                 one, region = chosen.randint(1, 999), chosen.randint(0, 2)
@@ -67,7 +77,6 @@ class Partitions(Case):
                     "%(id)s %% 13 AND NOT EXISTS (SELECT FROM sales o WHERE o.region = s.region "
                     "AND o.id = CASE WHEN s.id < 1000 THEN s.id + 1000 ELSE s.id - 1000 END)",
                     "DELETE FROM sales WHERE id %% 17 = %(id)s %% 17")), {"id": one, "region": region, "v": text})
-        connection.close()
 
     def test_via_root_under_random_changes(self):
         chosen = random.Random(seed())
@@ -101,12 +110,8 @@ class Partitions(Case):
         self.compare_roots(stage)
         self.assertEqual([t for (t,) in stage.copy.run("SELECT relname FROM pg_class WHERE relname LIKE 'sales%' "
                                                        "AND relkind = 'r'")], ["sales"])
-        # the columns of the root may change
+        # the columns of the root may change, and the targets' with them
         run("ALTER TABLE sales ADD COLUMN more integer DEFAULT 7")
-        stage.copy.run("ALTER TABLE sales ADD COLUMN more integer DEFAULT 7")
-        database = sqlite3.connect(stage.sqlite_path)
-        database.execute("ALTER TABLE sales ADD COLUMN more INTEGER DEFAULT 7")
-        database.close()
         for _ in range(10):
             self.change(chosen, stage)
         self.compare_roots(stage)
@@ -129,6 +134,22 @@ class Partitions(Case):
         self.assertEqual({name for _, name in Replay(stage.file_path).tables}, {"sales_2_low", "sales_2_high"})
         self.assertEqual(stage.shop.run("SELECT table_name FROM fanout.subscription_tables WHERE subscription = 'file' "
                                         "ORDER BY 1"), [("sales_2_high",), ("sales_2_low",)])
+
+    def test_rewritten_partitions_stop_the_lane(self):
+        stage = self.tree()
+        run = stage.shop.run
+        run("INSERT INTO sales SELECT i, i % 3, 'v', i FROM generate_series(1, 90) AS i")
+        stage.subscribe("postgres", ["public.sales"], via_root=True, backfill=True, create_tables=True)
+        self.wait_copied(stage)
+        run("ALTER TABLE sales ADD COLUMN chance float8 DEFAULT random()")
+        run("INSERT INTO sales VALUES (1000, 1, 'new', 1)")
+        status = stage.wait_state("postgres", "failed")
+        self.assertIn("via_root", status["last_error"])
+        run("SELECT fanout.skip('postgres')")
+        run("SELECT fanout.resync('postgres', '{public.sales}')")
+        stage.wait_for("postgres")
+        self.wait_copied(stage)
+        self.assertEqual(self.rows(stage.shop, "id, region, chance"), self.rows(stage.copy, "id, region, chance"))
 
     def test_truncate(self):
         stage = self.tree()
