@@ -59,7 +59,10 @@ AS $body$
         'columns', (SELECT coalesce(jsonb_object_agg(a.attnum::text, jsonb_build_object(
                 'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
                 'not_null', a.attnotnull, 'identity', a.attidentity, 'generated', a.attgenerated,
-                'missing', CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END,
+                'missing', CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1]
+                    WHEN c.relkind = 'p' THEN (SELECT (l.attmissingval::text::text[])[1]
+                        FROM pg_partition_tree(c.oid) t JOIN pg_attribute l ON l.attrelid = t.relid
+                        WHERE t.isleaf AND l.attname = a.attname AND l.atthasmissing LIMIT 1) END,
                 'default_id', (SELECT md5(regexp_replace(d.adbin::text, ':location -?\d+', '', 'g'))
                     FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum),
                 'comment', (SELECT d.description FROM pg_description d WHERE d.objoid = c.oid
