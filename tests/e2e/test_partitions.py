@@ -71,7 +71,8 @@ class Partitions(Case):
                     "INSERT INTO sales VALUES (%(id)s, %(region)s, %(v)s, %(id)s) ON CONFLICT DO NOTHING",
                     "INSERT INTO sales VALUES (%(id)s, %(region)s, %(v)s, %(id)s) ON CONFLICT DO NOTHING",
                     "UPDATE sales SET v = %(v)s WHERE id %% 7 = %(id)s %% 7",
-                    "UPDATE sales s SET region = %(region)s WHERE id %% 11 = %(id)s %% 11 AND NOT EXISTS "
+                    "UPDATE sales s SET region = %(region)s WHERE id %% 11 = %(id)s %% 11 AND region = (%(region)s + 1) %% 3 "
+                    "AND NOT EXISTS "
                     "(SELECT FROM sales o WHERE o.id = s.id AND o.region = %(region)s)",
                     "UPDATE sales s SET id = CASE WHEN id < 1000 THEN id + 1000 ELSE id - 1000 END WHERE id %% 13 = "
                     "%(id)s %% 13 AND NOT EXISTS (SELECT FROM sales o WHERE o.region = s.region "

@@ -39,9 +39,12 @@ class Ring(WorkerCase):
                       "INSERT INTO tt VALUES (4, 7); COMMIT")
         consumer = self.read_all()
         self.assertEqual(len(consumer.lines("relation")), 4)
+        # Each change of the shape stands between the rows that it stands between in the transaction.
         self.assertEqual(consumer.lines("insert"),
-                         ["insert t index=1 new(id=1 note=a)", "insert t index=2 new(id=2 note=b c=5)",
-                          "insert t index=3 new(id=3 c=6)", "insert tt index=4 new(id=4 c=7)"])
+                         ["insert t index=1 new(id=1 note=a)", "insert t index=3 new(id=2 note=b c=5)",
+                          "insert t index=5 new(id=3 c=6)", "insert tt index=7 new(id=4 c=7)"])
+        self.assertEqual([line.split()[2] for line in consumer.lines("ddl")],
+                         ["kind=1", "kind=4", "kind=5", "kind=3"])
 
     def test_what_nobody_wants_is_not_sent(self):
         self.shop.run("CREATE SCHEMA other; CREATE TABLE other.t (id int PRIMARY KEY); "
@@ -50,7 +53,8 @@ class Ring(WorkerCase):
         self.shop.run("REFRESH MATERIALIZED VIEW m")
         consumer = self.read_all()
         self.assertEqual(consumer.lines("insert"), [])
-        self.assertEqual(len(consumer.lines("begin")), 1, "only the subscription's own creation")
+        self.assertEqual(len(consumer.lines("ddl")), 1, "only of the table that is wanted")
+        self.assertEqual(len(consumer.lines("begin")), 2, "the table's and the subscription's creation")
 
     def test_subscriptions_change_the_filter_at_their_commit(self):
         self.shop.run("CREATE SCHEMA other; CREATE TABLE other.t (id int PRIMARY KEY)")
