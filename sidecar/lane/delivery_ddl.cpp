@@ -59,11 +59,12 @@ Delivery::Trouble Delivery::take_ddl(const wire::RecordView& record) {
 
 Delivery::Trouble Delivery::hold_before(const fanout_ddl& ddl) {
     if (open_commit_lsn_ <= settings_.skip_lsn) return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
-    return stop_before("held before a schema change of " + text_of(ddl.schema) + "." +
-                           text_of(ddl.name) + ": " + shown_statement(ddl),
-                       "change the target, then SELECT fanout.skip(" + sql_literal(settings_.name) +
-                           "); goes on behind the schema changes of this transaction");
+    const std::string what = "held before a schema change of " + text_of(ddl.schema) + "." +
+                             text_of(ddl.name) + ": " + shown_statement(ddl);
+    if (auto trouble = deliver_durably()) return trouble;
+    return stop_before(what, "change the target, then SELECT fanout.skip(" +
+                                 sql_literal(settings_.name) +
+                                 "); goes on behind the schema changes of this transaction");
 }
 
 /// What is in hand goes to the connector, whose tables are then as they were before this record.
@@ -116,22 +117,9 @@ Delivery::Trouble Delivery::take_sequence(const wire::RecordView& record) {
     return write_in_its_place(record, change);
 }
 
-/// Of a table that is one at the target and several here, the rows of one partition cannot be
-/// replaced: that would need to know there which rows are its.
 Delivery::Trouble Delivery::take_rewritten(const wire::RecordView& record) {
-    const RowTable row = row_table(record);
-    if (rewritten_.contains(row.oid)) return take_row(record);
-    const auto* table = tables_.find(row.oid, row.version);
-    if (table == nullptr || !table->partitioned || !is_wanted(*table)) return std::nullopt;
-    if (settings_.on_ddl != OnDdl::apply || open_commit_lsn_ <= settings_.skip_lsn)
-        return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
-    const std::string name = sql_literal(settings_.name);
-    return stop_before("partitions of " + table->full_name() +
-                           " were written anew by a schema change, which via_root cannot follow",
-                       "SELECT fanout.skip(" + name + "); goes on without their new rows, then " +
-                           "SELECT fanout.resync(" + name + ", ARRAY[" +
-                           sql_literal(table->full_name()) + "]); copies them");
+    if (!rewritten_.contains(row_table(record).oid)) return std::nullopt;
+    return take_row(record);
 }
 
 }  // namespace fanout::lane

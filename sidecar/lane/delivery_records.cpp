@@ -151,7 +151,7 @@ Delivery::Trouble Delivery::denied(const CachedTable& table) {
 /// What the subscription asks for cannot be had of the table as it is now.
 Delivery::Trouble Delivery::refused(const CachedTable& table) {
     if (open_commit_lsn_ <= settings_.skip_lsn) return std::nullopt;
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     return stop_before("changes of " + table.full_name() + " cannot be carried: " + table.refusal,
                        "make the table and the subscription fit again; SELECT fanout.skip(" +
                            sql_literal(settings_.name) +
@@ -282,7 +282,7 @@ Delivery::Trouble Delivery::take_unjudged(const wire::RecordView& record) {
         log::warning("row left out", {{"subscription", settings_.name}, {"reason", what}});
         return std::nullopt;
     }
-    if (auto trouble = deliver()) return trouble;
+    if (auto trouble = deliver_durably()) return trouble;
     if (no_values)
         return stop_before(what, "SELECT fanout.skip(" + sql_literal(settings_.name) + ", '" +
                                      lsn_text(record.header.lsn) + "', " +

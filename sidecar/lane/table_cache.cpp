@@ -55,7 +55,6 @@ Status TableCache::parse(CachedTable& into, bool has_reasons) const {
     into.version = body.version;
     into.table.oid = body.relation;
     into.table.identity = static_cast<char>(body.identity);
-    into.partitioned = body.relkind == 'p';
     into.table.version = (static_cast<std::uint64_t>(into.epoch) << 32) | body.version;
     into.table.schema = text_of(cursor.take_text());
     into.table.name = text_of(cursor.take_text());

@@ -38,7 +38,6 @@ struct CachedTable {
     bool denied = false;          // it would, but its owner may not read the table
     std::string refusal;          // or what it asks for does not fit the table any more
     bool wanted_by_any = false;   // its rows are in the journal at all
-    bool partitioned = false;     // its rows are its partitions', under its name
     TableCount* count = nullptr;  // owned by the cache
 
     std::string full_name() const;
