@@ -25,6 +25,7 @@ class Reader {
         std::vector<std::string> columns;
         std::map<std::string, std::string> masks;
         CopyMode mode = CopyMode::unknown;
+        bool indexes = false;  // look at those only
         std::shared_ptr<const TableShape> shape;
         Bound lower, upper;
         std::uint64_t rows = 0;
@@ -38,6 +39,7 @@ class Reader {
     bool short_of_wal();
     Status wait_for_wal(const Job& job);
     Status look(const Job& job);
+    Status look_at_indexes(const Job& job);
     Status choose_end(Job& job);
     Status open_transaction(const Job& job);
     Status check_shape(Job& job);
