@@ -1,11 +1,11 @@
-// The lane's side of Copier; reader.cpp has the readers'.
+// The lane's side of Copier; chunk/reader.cpp has the readers'.
 #include "sidecar/backfill/copier.hpp"
 
 #include <pthread.h>
 
 #include <algorithm>
 
-#include "sidecar/backfill/reader.hpp"
+#include "sidecar/backfill/chunk/reader.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {

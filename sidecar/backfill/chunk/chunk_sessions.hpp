@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "sidecar/backfill/chunk_job.hpp"
+#include "sidecar/backfill/chunk/chunk_job.hpp"
 #include "sidecar/source/source_connection.hpp"
 
 namespace fanout::backfill {

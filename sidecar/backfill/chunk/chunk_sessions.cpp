@@ -1,5 +1,5 @@
 // See chunk_sessions.hpp; reader.cpp for the order of the steps.
-#include "sidecar/backfill/chunk_sessions.hpp"
+#include "sidecar/backfill/chunk/chunk_sessions.hpp"
 
 #include <algorithm>
 

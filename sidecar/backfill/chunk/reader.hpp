@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "sidecar/backfill/chunk_sessions.hpp"
+#include "sidecar/backfill/chunk/chunk_sessions.hpp"
 #include "sidecar/backfill/copier.hpp"
 #include "sidecar/pacing/backoff.hpp"
 

@@ -1,5 +1,5 @@
 // See reader.hpp, and docs/backfill.md for why the steps stand in this order.
-#include "sidecar/backfill/reader.hpp"
+#include "sidecar/backfill/chunk/reader.hpp"
 
 #include <algorithm>
 
