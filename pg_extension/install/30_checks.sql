@@ -2,7 +2,7 @@
 -- Names that begin with an underscore are internal: no promise is made about them.
 
 CREATE FUNCTION fanout._require_name(kind text, name text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     IF name IS NULL THEN
@@ -22,7 +22,7 @@ COMMENT ON FUNCTION fanout._require_name(text, text) IS
     'Internal: refuses a name that is null, empty, too long or not printable';
 
 CREATE FUNCTION fanout._require_stream_name(name text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     PERFORM fanout._require_name('stream', name);
@@ -38,7 +38,7 @@ COMMENT ON FUNCTION fanout._require_stream_name(text) IS
     'Internal: refuses a name that cannot be part of a slot name';
 
 CREATE FUNCTION fanout._require_object(what text, options jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     IF options IS NULL THEN
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION fanout._in_words(text[]) IS 'Internal: a sorted list for a m
 -- The error for something that is not there, with the names of what is.
 CREATE FUNCTION fanout._no_such(kind text, name text, known text[], how_to_make_one text)
     RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     PERFORM fanout._require_name(kind, name);
@@ -137,7 +137,7 @@ COMMENT ON FUNCTION fanout._no_subscription(text) IS
     'Internal: the error for a subscription that does not exist';
 
 CREATE FUNCTION fanout._option_fits(spec jsonb, value jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT jsonb_typeof(value) IN ('string', 'number', 'boolean') AND CASE spec ->> 'type'
         WHEN 'integer' THEN (value #>> '{}') ~ '^-?[0-9]{1,18}$'
@@ -151,7 +151,7 @@ COMMENT ON FUNCTION fanout._option_fits(jsonb, jsonb) IS
     'Internal: whether a value has the type its option wants';
 
 CREATE FUNCTION fanout._check_option(spec jsonb, value jsonb) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     option text := spec ->> 'name';

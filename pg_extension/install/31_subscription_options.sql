@@ -55,7 +55,7 @@ COMMENT ON COLUMN fanout.subscription_options.help IS 'What it does';
 
 -- A size in bytes; null if it is none.
 CREATE FUNCTION fanout._size_bytes(value jsonb) RETURNS bigint
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT CASE WHEN jsonb_typeof(value) IN ('number', 'string')
         AND (value #>> '{}') ~ '^[0-9]{1,15} ?(B|kB|MB|GB)?$'
@@ -65,7 +65,7 @@ COMMENT ON FUNCTION fanout._size_bytes(jsonb) IS 'Internal: the value of an opti
 
 CREATE FUNCTION fanout._subscription_option_fits(spec fanout._subscription_option,
     value jsonb) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
 BEGIN
     RETURN coalesce(CASE spec.kind
@@ -142,7 +142,7 @@ COMMENT ON FUNCTION fanout._check_subscription_options(jsonb, text, boolean) IS
 
 -- The option as it holds for a subscription.
 CREATE FUNCTION fanout._option(options jsonb, option text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT coalesce(options -> option,
         (SELECT o.fallback FROM fanout._subscription_option o WHERE o.name = option))

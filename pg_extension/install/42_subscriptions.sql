@@ -40,7 +40,7 @@ COMMENT ON FUNCTION fanout._carried(text[], boolean) IS
     'Internal: the tables whose names rows go out under, and the entry that decides on each';
 
 CREATE FUNCTION fanout._is_via_root(options jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT coalesce(options @> '{"via_root": true}', false)
 $body$;

@@ -79,7 +79,7 @@ COMMENT ON FUNCTION fanout._catalog_shape(oid) IS
 
 -- For people and for targets: without what is only for comparing.
 CREATE FUNCTION fanout._shown_column(col jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT jsonb_strip_nulls(jsonb_build_object('type', col -> 'type',
         'not_null', col -> 'not_null', 'missing', col -> 'missing', 'comment', col -> 'comment',
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION fanout._shown_column(jsonb) IS
     'Internal: a column of fanout._catalog_shape() as a schema change tells it';
 
 CREATE FUNCTION fanout._shown_key(shape jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT jsonb_build_object('primary_key', coalesce((SELECT jsonb_agg(
             coalesce(shape #> ARRAY['columns', k.attnum, 'name'], 'null') ORDER BY k.place)
@@ -101,7 +101,7 @@ COMMENT ON FUNCTION fanout._shown_key(jsonb) IS
     'Internal: the primary key of fanout._catalog_shape() by the names of its columns';
 
 CREATE FUNCTION fanout._shown_table(shape jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
     SELECT jsonb_strip_nulls(jsonb_build_object('columns', (SELECT coalesce(jsonb_agg(
                 jsonb_build_object('name', c.value -> 'name') || fanout._shown_column(c.value)
@@ -202,16 +202,20 @@ COMMENT ON FUNCTION fanout._shape_changes(jsonb, jsonb) IS
     'Internal: what makes one shape of a table another, step by step';
 
 -- `rewrites`: its rows are about to be written anew, and come behind this. Rows are found again by
--- their place: reading through the table would make transactions that are serializable depend on
--- each other.
+-- their place: reading through the table, which looks cheap once it is known to be empty, would make
+-- transactions that are serializable depend on each other.
 CREATE FUNCTION fanout._record_shape(relation oid, old jsonb, new jsonb, rewrites boolean)
     RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 AS $body$
 DECLARE
     sent text := left(current_query(), 4000);
     places tid[];
 BEGIN
+    IF old = new AND rewrites IS NOT TRUE THEN  -- most ALTER TABLEs are about how a table is stored
+        PERFORM fanout._shape_recorded(relation);
+        RETURN;
+    END IF;
     WITH step (place, kind, named, column_name, new_column, before, after, missing, first_rows) AS (
         SELECT 0, 'rewrite', new, NULL, NULL, NULL, NULL, NULL, old ->> 'persistence' = 'u'
         WHERE rewrites
