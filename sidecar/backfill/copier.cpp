@@ -1,11 +1,11 @@
-// The lane's side of Copier; reader.cpp has the readers'.
+// The lane's side of Copier; chunk/reader.cpp has the readers'.
 #include "sidecar/backfill/copier.hpp"
 
 #include <pthread.h>
 
 #include <algorithm>
 
-#include "sidecar/backfill/reader.hpp"
+#include "sidecar/backfill/chunk/reader.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {
@@ -86,10 +86,14 @@ void Copier::accept(const Request& request) {
         found != tables_.end() && found->second.request.generation < request.generation;
     if (found == tables_.end() || again) {
         TableCopy& copy = tables_[request.table];
+        const bool had_foreign_rows = copy.foreign_rows;
         copy = {};
         copy.request = request;
         copy.lenient = parts_.always_lenient || request.on_nonempty == OnNonempty::upsert ||
                        !request.predicate.empty();
+        // A resync of some rows removes none.
+        copy.foreign_rows = request.predicate.empty() ? request.on_nonempty == OnNonempty::upsert
+                                                      : had_foreign_rows;
         copy.needs_truncate = !copy.lenient && request.on_nonempty == OnNonempty::truncate;
     }
     TableCopy& copy = tables_[request.table];
@@ -106,14 +110,16 @@ void Copier::accept(const Request& request) {
 /// With mutex_: what is asked without the mutex.
 void Copier::settle_states() {
     Lsn next = ~Lsn{0};
-    bool busy = false;
+    bool busy = false, judges = false;
     for (const auto& [oid, copy] : tables_) {
         busy = busy || copy.state != CopyState::complete;
+        judges = judges || copy.foreign_rows;
         for (const Range& range : copy.ranges.ranges())
             if (copy.under_way() && range.state == RangeState::landed)
                 next = std::min(next, range.passed_at);
     }
     busy_ = busy;
+    judges_ = busy || judges;
     store_->keep(busy ? windows_max() : 0);
     next_pass_ = next;
 }

@@ -67,8 +67,10 @@ class Copier {
 
     /// Something waits for a commit boundary, the lane having passed `position`.
     bool attention(Lsn position) const { return attention_ || position >= next_pass_; }
-    /// No table is being copied: judge() would always say `apply`.
+    /// No table is being copied.
     bool idle() const { return !busy_; }
+    /// Not: judge() would always say `apply`.
+    bool judges() const { return judges_; }
     void set_plan(const Plan& plan);
     /// A table of the subscription that the stream announces.
     void met(const fanout_table& table);
@@ -123,7 +125,7 @@ class Copier {
     const std::shared_ptr<PieceStore> store_ = std::make_shared<PieceStore>();
     source::WakeFd stop_fd_;
     std::atomic<bool> attention_{true};
-    std::atomic<bool> busy_{false};
+    std::atomic<bool> busy_{false}, judges_{false};
     std::atomic<bool> news_{true}, turned_{true};
     std::atomic<Lsn> next_pass_{~Lsn{0}};
     std::atomic<bool> stopping_{false};

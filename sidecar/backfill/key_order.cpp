@@ -216,21 +216,44 @@ std::optional<KeyValues> key_of(const std::vector<std::size_t>& places, const fa
     return key;
 }
 
+namespace {
+
+std::string row(std::string columns, std::size_t count) {
+    return count == 1 ? columns : "(" + columns + ")";
+}
+
+}  // namespace
+
+std::string KeyShape::quoted_row() const {
+    std::string out;
+    for (const auto& name : quoted)
+        out += (out.empty() ? "" : ", ") + name;
+    return row(std::move(out), quoted.size());
+}
+
+std::string KeyShape::literal_row(const KeyValues& values) const {
+    std::string out;
+    for (std::size_t i = 0; i < kinds.size(); ++i)
+        out += (i == 0 ? "" : ", ") + key_literal(kinds[i], values[i]);
+    return row(std::move(out), kinds.size());
+}
+
 std::string KeyShape::condition(const Bound& bound, bool lower) const {
     if (bound.key == nullptr) return {};
-    std::string left, right;
-    for (std::size_t i = 0; i < kinds.size(); ++i) {
-        left += (i == 0 ? "" : ", ") + quoted[i];
-        right += (i == 0 ? "" : ", ") + key_literal(kinds[i], (*bound.key)[i]);
-    }
     const char* op = nullptr;
     if (lower) {
         op = bound.behind ? " > " : " >= ";
     } else {
         op = bound.behind ? " <= " : " < ";
     }
-    if (kinds.size() == 1) return left + op + right;
-    return "(" + left + ")" + op + "(" + right + ")";
+    return quoted_row() + op + literal_row(*bound.key);
+}
+
+std::string KeyShape::is_one_of(const std::vector<std::shared_ptr<const KeyValues>>& keys) const {
+    std::string out;
+    for (const auto& key : keys)
+        out += (out.empty() ? " IN (" : ", ") + literal_row(*key);
+    return quoted_row() + out + ")";
 }
 
 }  // namespace fanout::backfill

@@ -63,6 +63,12 @@ struct KeyShape {
     bool is_key_of(const fanout_table& table) const;
     /// "(a, b) > (1, 'x')", empty for an end of the table.
     std::string condition(const Bound& bound, bool lower) const;
+    /// "(a, b) IN ((1, 'x'), …)"; of one key at least.
+    std::string is_one_of(const std::vector<std::shared_ptr<const KeyValues>>& keys) const;
+
+  private:
+    std::string quoted_row() const;
+    std::string literal_row(const KeyValues& values) const;
 };
 
 }  // namespace fanout::backfill

@@ -128,6 +128,7 @@ std::string TableCopy::note(std::uint32_t subscription) const {
              {"name", request.name},
              {"state", state_text(state)},
              {"lenient", lenient},
+             {"foreign_rows", foreign_rows},
              {"prepared", prepared},
              {"truncate", needs_truncate},
              {"rows", rows},
@@ -155,6 +156,7 @@ bool TableCopy::take_note(const std::string& text, std::uint32_t subscription) {
         made.request.schema = in.at("schema").get<std::string>();
         made.request.name = in.at("name").get<std::string>();
         made.lenient = in.at("lenient").get<bool>();
+        made.foreign_rows = in.value("foreign_rows", false);
         made.prepared = in.at("prepared").get<bool>();
         made.needs_truncate = in.at("truncate").get<bool>();
         made.rows = in.at("rows").get<std::uint64_t>();

@@ -13,6 +13,14 @@ bool in_front(const KeyShape& shape, const KeyValues& key, const Bound& bound) {
     return order < 0 || (order == 0 && bound.behind);
 }
 
+/// Is `a` at `b` or in front of it? An upper end of the table is behind everything.
+bool not_behind(const KeyShape& shape, const Bound& a, const Bound& b) {
+    if (a.key == nullptr) return b.key == nullptr;
+    if (b.key == nullptr) return true;
+    const auto order = shape.compare(*a.key, *b.key);
+    return order < 0 || (order == 0 && (!a.behind || b.behind));
+}
+
 bool same(const Range& a, const Range& b) {
     if (a.state != b.state || a.id != b.id) return false;
     if (a.state != RangeState::landed) return a.state != RangeState::open;
@@ -45,10 +53,35 @@ void RangeMap::reopen_key(const KeyShape& shape, const KeyValues& key) {
     std::size_t i = find(shape, key);
     split(i, {shared, false});
     split(i + 1, {shared, true});
-    Range& point = ranges_[i + 1];
-    point.state = RangeState::pending;
-    point.snapshot.reset();
-    point.id = 0;
+    release(ranges_[i + 1]);
+}
+
+void RangeMap::release(Range& range) {
+    range.state = RangeState::pending;
+    range.snapshot.reset();
+    range.id = 0;
+}
+
+void RangeMap::release(std::uint64_t id) {
+    if (id == 0) return;  // nobody's
+    for (Range& range : ranges_)
+        if (range.id == id) release(range);
+}
+
+void RangeMap::release_behind(const KeyShape& shape, std::uint64_t id, const Bound& cut) {
+    for (std::size_t i = 0; i < ranges_.size(); ++i) {
+        if (ranges_[i].id != id || not_behind(shape, ranges_[i].upper, cut)) continue;
+        const bool wholly = i != 0 && not_behind(shape, cut, ranges_[i - 1].upper);
+        if (!wholly) split(i++, cut);
+        release(ranges_[i]);
+    }
+}
+
+std::shared_ptr<const KeyValues> RangeMap::only_key(std::size_t i) const {
+    const Bound from = lower(i), &to = ranges_[i].upper;
+    const bool one = from.key != nullptr && to.key != nullptr && !from.behind && to.behind &&
+                     *from.key == *to.key;
+    return one ? to.key : nullptr;
 }
 
 void RangeMap::pass(Lsn position) {

@@ -31,7 +31,7 @@ struct Range {
     RangeState state = RangeState::pending;
     std::shared_ptr<const Snapshot> snapshot;  // open, landed
     Lsn passed_at = 0;                         // landed: done once the lane is here
-    std::uint64_t id = 0;                      // of claimed and open ones, for their reader
+    std::uint64_t id = 0;  // of claimed and open ones: their reader's; several may share it
 };
 
 class RangeMap {
@@ -45,12 +45,19 @@ class RangeMap {
 
     /// The range that holds `key`.
     std::size_t find(const KeyShape& shape, const KeyValues& key) const;
+    /// The first with that id.
     std::optional<std::size_t> find_id(std::uint64_t id) const;
+    /// The only key that range `i` holds, if it is such a range. Made by reopen_key().
+    std::shared_ptr<const KeyValues> only_key(std::size_t i) const;
 
     /// Cuts range `i` at `at`: the part above goes on as range i + 1, in the same state.
     void split(std::size_t i, Bound at);
     /// `key` alone becomes pending.
     void reopen_key(const KeyShape& shape, const KeyValues& key);
+    /// Ranges with that id are pending again, and nobody's.
+    void release(std::uint64_t id);
+    /// What ranges with that id hold behind `cut` becomes a pending range.
+    void release_behind(const KeyShape& shape, std::uint64_t id, const Bound& cut);
     /// Landed ranges whose snapshot lies behind the lane are done; equal neighbours become one.
     void pass(Lsn position);
     void join();
@@ -58,6 +65,7 @@ class RangeMap {
     bool all_done() const;
 
   private:
+    static void release(Range& range);
     std::vector<Range> ranges_;
 };
 

@@ -12,6 +12,28 @@ bool complete_image(const fanout_change& change) {
     return true;
 }
 
+/// Does it give the row another key, whatever the row is found by?
+bool moves(const fanout_change& change) {
+    if (change.op != FANOUT_UPDATE || change.before_kind == FANOUT_BEFORE_NONE) return false;
+    const fanout_table& table = *change.table;
+    const unsigned flag = table.identity == 'f' ? FANOUT_COLUMN_PRIMARY_KEY : FANOUT_COLUMN_KEY;
+    for (std::size_t i = 0; i < table.column_count; ++i) {
+        if ((table.columns[i].flags & flag) == 0) continue;
+        const fanout_value &from = change.before[i], &to = change.after[i];
+        const auto view = [](const fanout_value& value) {
+            return std::string_view(reinterpret_cast<const char*>(value.data), value.size);
+        };
+        if (from.state != to.state || view(from) != view(to)) return true;
+    }
+    return false;
+}
+
+/// For a row that may be missing, to where another may be.
+Verdict move_over(const fanout_change& change) {
+    if (complete_image(change)) return Verdict::move_lenient;
+    return moves(change) ? Verdict::move_onto_lenient : Verdict::lenient;
+}
+
 bool is_copied(RangeState state) {
     return state == RangeState::landed || state == RangeState::done;
 }
@@ -49,11 +71,12 @@ const std::vector<std::size_t>* TableCopy::key_places(const fanout_table& table)
 
 Judgement TableCopy::judge(const fanout_change& change, std::uint32_t xid) {
     const bool moves_key = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
-    if (state == CopyState::complete) return {Verdict::apply};
+    if (state == CopyState::complete)
+        return foreign_rows ? judge_beside_foreign(change) : Judgement{Verdict::apply};
     if (state == CopyState::gone) return {Verdict::drop};
     if (state == CopyState::cancelled) {
         if (!moves_key) return {Verdict::lenient};
-        return {complete_image(change) ? Verdict::move_lenient : Verdict::lenient};
+        return {move_over(change)};
     }
     if (mode != CopyMode::ordered) return judge_unordered(change, xid);
     const KeyShape& key = *shape->key;
@@ -72,6 +95,13 @@ Judgement TableCopy::judge(const fanout_change& change, std::uint32_t xid) {
     return judged;
 }
 
+/// All of the source's rows are there, and maybe others where it now puts one.
+Judgement TableCopy::judge_beside_foreign(const fanout_change& change) const {
+    if (change.op == FANOUT_INSERT) return {Verdict::lenient};
+    if (!moves(change)) return {Verdict::apply};
+    return {complete_image(change) ? Verdict::move_lenient : Verdict::move_onto};
+}
+
 /// A key change is a delete in one range and an insert in another.
 Judgement TableCopy::judge_move(const fanout_change& change, const KeyValues& from,
                                 const KeyValues& to, std::uint32_t xid) {
@@ -86,7 +116,7 @@ Judgement TableCopy::judge_move(const fanout_change& change, const KeyValues& fr
         // It moves if it is there; in case it is not, its new place is read again.
         if (is_copied(ranges.ranges()[target].state)) ranges.reopen_key(key, to);
         note_due = true;
-        return {Verdict::lenient};
+        return {Verdict::move_onto_lenient};
     }
     const bool removes = remove.verdict == Verdict::apply,
                inserts = insert.verdict == Verdict::apply;
@@ -107,8 +137,8 @@ Judgement TableCopy::judge_unordered(const fanout_change& change, std::uint32_t 
     if (judged.verdict == Verdict::wait && change.op == FANOUT_INSERT && shape && !shape->keyed)
         return {Verdict::apply};
     if (!lenient || judged.verdict == Verdict::wait) return judged;
-    const bool moves = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
-    return {moves && complete_image(change) ? Verdict::move_lenient : Verdict::lenient};
+    const bool moves_key = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
+    return {moves_key ? move_over(change) : Verdict::lenient};
 }
 
 std::optional<std::uint64_t> TableCopy::truncate_waits_for(std::uint32_t xid) const {
@@ -132,6 +162,7 @@ void TableCopy::truncated(std::uint32_t xid) {
         }
     }
     for (const auto id : lost) {
+        if (!windows.contains(id)) continue;    // of several ranges
         windows.at(id)->pieces_landed = false;  // the TRUNCATE removes them
         give_up(id);
     }
@@ -143,32 +174,25 @@ void TableCopy::give_up(std::uint64_t id) {
     const auto window = windows.find(id);
     const bool partly = window != windows.end() && window->second->pieces_landed;
     if (window != windows.end()) windows.erase(window);
-    if (const auto i = ranges.find_id(id)) {
-        Range& range = ranges.ranges()[*i];
-        range.state = RangeState::pending;
-        range.snapshot.reset();
-        range.id = 0;
-        ranges.join();
-    }
+    ranges.release(id);
+    ranges.join();
     if (partly && !lenient && under_way()) restart();
 }
 
 void TableCopy::landed(Window& window, Lsn position) {
-    const auto i = ranges.find_id(window.id);
-    windows.erase(window.id);
-    if (!i) return;
-    if (window.cut) {
-        ranges.split(*i, *window.cut);
-        Range& rest = ranges.ranges()[*i + 1];
-        rest.state = RangeState::pending;
-        rest.snapshot.reset();
-        rest.id = 0;
+    const std::uint64_t id = window.id;
+    windows.erase(id);
+    if (window.cut) ranges.release_behind(*shape->key, id, *window.cut);
+    bool any = false;
+    for (Range& range : ranges.ranges()) {
+        if (range.id != id) continue;
+        range.state = RangeState::landed;
+        range.snapshot = window.snapshot;
+        range.passed_at = window.passed_at;
+        range.id = 0;
+        any = true;
     }
-    Range& range = ranges.ranges()[*i];
-    range.state = RangeState::landed;
-    range.snapshot = window.snapshot;
-    range.passed_at = window.passed_at;
-    range.id = 0;
+    if (!any) return;
     ++chunks;
     note_due = true;
     pass(position);

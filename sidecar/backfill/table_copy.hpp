@@ -32,14 +32,16 @@ struct Window {
 };
 
 enum class Verdict : std::uint8_t {
-    apply,         // as it came
-    lenient,       // as it came; the row may be missing or there already
-    drop,          // the copy has it, or will have it
-    remove_old,    // only the delete of a key change
-    insert_new,    // only its insert
-    move_lenient,  // delete and insert, both lenient
-    wait,          // land `window` first, then ask again
-    unknown,       // it does not have the key that it should have
+    apply,              // as it came
+    lenient,            // as it came; the row may be missing or there already
+    drop,               // the copy has it, or will have it
+    remove_old,         // only the delete of a key change
+    insert_new,         // only its insert
+    move_lenient,       // delete and insert, both lenient
+    move_onto,          // a lenient delete at its new key, then as it came
+    move_onto_lenient,  // as that, and the row may be missing
+    wait,               // land `window` first, then ask again
+    unknown,            // it does not have the key that it should have
 };
 
 struct Judgement {
@@ -56,6 +58,7 @@ struct TableCopy {
     CopyMode mode = CopyMode::unknown;
     bool listed = false;          // the catalog asks for it, and says which rows and columns
     bool lenient = false;         // changes are applied while rows are copied over them
+    bool foreign_rows = false;    // the target may have rows that the source does not have
     bool planning = false;        // a reader looks at its shape
     bool prepared = false;        // the target's table is there, and empty if it has to be
     bool needs_truncate = false;  // rows of an attempt before have to go first
@@ -92,6 +95,7 @@ struct TableCopy {
 
   private:
     const std::vector<std::size_t>* key_places(const fanout_table& table);
+    Judgement judge_beside_foreign(const fanout_change& change) const;
     Judgement judge_at(std::size_t range, std::uint32_t xid) const;
     Judgement judge_unordered(const fanout_change& change, std::uint32_t xid) const;
     Judgement judge_move(const fanout_change& change, const KeyValues& from, const KeyValues& to,

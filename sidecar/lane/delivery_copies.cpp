@@ -284,6 +284,17 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
             insert_only(change);
             break;
         }
+        case Verdict::move_onto:
+        case Verdict::move_onto_lenient: {
+            fanout_change other = change;
+            other.flags |= FANOUT_CHANGE_LENIENT;
+            remove_only(other);
+            other.before = change.after;
+            other.before_kind = FANOUT_BEFORE_KEY;
+            add_row(other, 0);
+            if (judged.verdict == Verdict::move_onto_lenient) change.flags |= FANOUT_CHANGE_LENIENT;
+            break;
+        }
         case Verdict::apply:
         case Verdict::unknown:
             break;

@@ -193,7 +193,7 @@ Delivery::Trouble Delivery::take_row(const wire::RecordView& record) {
             if (auto trouble = supersede(change, {record.header.lsn, record.header.index}))
                 return trouble;
         window = 0;
-        if (copier_ && !copier_->idle()) {
+        if (copier_ && copier_->judges()) {
             window = take_row_of_copy(change, record.whole.size());
         } else {
             add_row(change, record.whole.size());

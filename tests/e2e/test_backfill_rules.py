@@ -154,6 +154,25 @@ class Rules(CopyCase):
         stage.compare("postgres")
         self.assertEqual({row[2] for row in self.copies(stage, "postgres")}, {"lenient"})
 
+    def test_rows_of_others_are_replaced(self):
+        """What the target had besides is in nobody's way, also after the copy and a restart."""
+        stage = self.stage()
+        self.hot(stage, 20)
+        stage.copy.run("CREATE TABLE hot (id integer PRIMARY KEY, n integer, wide text)")
+        stage.copy.run("INSERT INTO hot SELECT i, -1, 'old' FROM generate_series(15, 40) i")
+        stage.subscribe("postgres", **SMALL, on_nonempty="upsert")
+        self.finished(stage, "postgres")
+        stage.daemon.kill()
+        stage.daemon.start()
+        stage.shop.run("INSERT INTO hot VALUES (21, 1, 'new'), (50, 2, 'new')")
+        stage.shop.run("UPDATE hot SET id = 22 WHERE id = 3")  # wide is not in the WAL
+        stage.shop.run("UPDATE hot SET id = 23, wide = 'new' WHERE id = 4")
+        stage.shop.run("UPDATE hot SET id = 24 WHERE id = 50")
+        stage.shop.run("UPDATE hot SET n = 3 WHERE id = 22")
+        stage.wait_for("postgres")
+        stage.copy.run("DELETE FROM hot WHERE n = -1")
+        stage.compare("postgres")
+
     def test_transactions_in_parts(self):
         stage = self.stage(start=False)
         stage.daemon.options = ["--batch-rows-max", "300"]

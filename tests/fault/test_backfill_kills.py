@@ -56,6 +56,7 @@ class Kills(CopyCase):
             stage.target.restart("immediate")
         else:
             stage.source.restart("immediate")
+            stage.shop.close()  # a connection of before
 
     def chunks_read(self, stage):
         with open(stage.source.log_path, encoding="utf-8", errors="replace") as log:

@@ -35,6 +35,12 @@ class Writer(threading.Thread):
             except (psycopg2.OperationalError, psycopg2.InterfaceError):
                 connection = None
                 self.stop_asked.wait(0.1)
+            except psycopg2.DatabaseError as error:
+                if error.pgcode:  # an answer; else the server went away in mid-statement
+                    self.error = error
+                    return
+                connection = None
+                self.stop_asked.wait(0.1)
             except Exception as error:  # noqa: BLE001  told to the test by finish()
                 self.error = error
                 return

@@ -167,8 +167,10 @@ class Database:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement, arguments)
                 return cursor.fetchall() if cursor.description else None
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
-            self.close()
+        except psycopg2.Error as error:
+            # Without a code it is no answer: the connection is lost, whatever psycopg calls it.
+            if not error.pgcode or isinstance(error, psycopg2.OperationalError):
+                self.close()
             raise
 
     def value(self, statement, arguments=None, user=None):

@@ -91,6 +91,52 @@ TEST(RangeMapTest, always_covers_every_key) {
     }
 }
 
+TEST(RangeMapTest, single_keys_are_told_from_stretches) {
+    const auto shape = one_int();
+    RangeMap map;
+    map.ranges()[0].state = RangeState::done;
+    map.reopen_key(shape, {int4(7)});
+    map.reopen_key(shape, {int4(9)});
+    ASSERT_EQ(map.ranges().size(), 5U);
+    for (const std::size_t i : {0U, 2U, 4U})
+        EXPECT_EQ(map.only_key(i), nullptr);
+    EXPECT_EQ(*map.only_key(1), KeyValues{int4(7)});
+    EXPECT_EQ(*map.only_key(3), KeyValues{int4(9)});
+    EXPECT_EQ(shape.is_one_of({map.only_key(1), map.only_key(3)}),
+              "id IN ('7'::pg_catalog.int4, '9'::pg_catalog.int4)");
+    const KeyShape two{{KeyKind::int4, KeyKind::text}, {"a", "b"}, {"a", "b"}};
+    const auto key = std::make_shared<const KeyValues>(KeyValues{int4(1), "x"});
+    EXPECT_EQ(two.is_one_of({key}), "(a, b) IN (('1'::pg_catalog.int4, 'x'::pg_catalog.text))");
+}
+
+TEST(RangeMapTest, what_is_behind_a_cut_is_pending_again) {
+    const auto shape = one_int();
+    RangeMap map;
+    map.ranges()[0].state = RangeState::done;
+    for (const int key : {3, 5, 7})
+        map.reopen_key(shape, {int4(key)});
+    for (Range& range : map.ranges()) {
+        if (range.state != RangeState::pending) continue;
+        range.state = RangeState::open;
+        range.id = 4;
+    }
+    map.release_behind(shape, 4, at(5, true));
+    const auto state = [&](int key) { return map.ranges()[map.find(shape, {int4(key)})].state; };
+    EXPECT_EQ(state(3), RangeState::open);
+    EXPECT_EQ(state(5), RangeState::open);
+    EXPECT_EQ(state(7), RangeState::pending);
+    EXPECT_EQ(state(6), RangeState::done);
+
+    RangeMap stretch;
+    stretch.ranges()[0].id = 4;
+    stretch.ranges()[0].state = RangeState::open;
+    stretch.release_behind(shape, 4, at(5, true));
+    ASSERT_EQ(stretch.ranges().size(), 2U);
+    EXPECT_EQ(stretch.ranges()[0].state, RangeState::open);
+    EXPECT_EQ(stretch.ranges()[1].state, RangeState::pending);
+    EXPECT_EQ(stretch.ranges()[1].id, 0U);
+}
+
 class CopyTest : public ::testing::Test {
   protected:
     TableCopy copy_;
@@ -173,6 +219,51 @@ TEST_F(CopyTest, a_seen_truncate_takes_landed_rows_with_it) {
     copy_.truncated(kSeen);
     EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kUnseen), Verdict::drop);
     EXPECT_EQ(copy_.truncate_waits_for(kUnseen), 9U);
+}
+
+/// Single keys are read by one chunk: its ranges are landed, or given up, together.
+TEST_F(CopyTest, one_window_of_several_keys) {
+    for (const bool cut : {false, true}) {
+        TableCopy copy = copy_;
+        const auto shape = one_int();
+        for (const int key : {2, 4, 6})
+            copy.ranges.reopen_key(shape, {int4(key)});
+        const auto snapshot = copy.windows[9]->snapshot;
+        for (Range& range : copy.ranges.ranges()) {
+            if (range.state != RangeState::pending || range.upper.key == nullptr) continue;
+            range.state = RangeState::open;
+            range.snapshot = snapshot;
+            range.id = 10;
+        }
+        auto window = copy.windows[10] = std::make_shared<Window>();
+        window->id = 10;
+        window->snapshot = snapshot;
+        window->passed_at = 500;
+        if (cut) window->cut = at(4, true);
+        std::swap(copy, copy_);
+        EXPECT_EQ(judge(FANOUT_UPDATE, {}, 6, kUnseen), Verdict::wait);
+        copy_.landed(*window, 400);
+        EXPECT_EQ(copy_.chunks, 1U);
+        EXPECT_EQ(judge(FANOUT_UPDATE, {}, 4, kUnseen), Verdict::apply);
+        EXPECT_EQ(judge(FANOUT_UPDATE, {}, 4, kSeen), Verdict::drop);
+        EXPECT_EQ(judge(FANOUT_UPDATE, {}, 5, kSeen), Verdict::apply);
+        EXPECT_EQ(judge(FANOUT_UPDATE, {}, 6, kUnseen), cut ? Verdict::drop : Verdict::apply);
+        std::swap(copy, copy_);
+    }
+}
+
+TEST_F(CopyTest, rows_of_others_are_replaced_for_good) {
+    copy_.foreign_rows = true;
+    copy_.lenient = true;
+    copy_.state = CopyState::complete;
+    TableCopy again;
+    ASSERT_TRUE(again.take_note(copy_.note(7), 7));
+    copy_ = std::move(again);
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 5, kUnseen), Verdict::lenient);
+    EXPECT_EQ(judge(FANOUT_UPDATE, {}, 5, kUnseen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 5, 5, kUnseen), Verdict::apply);
+    EXPECT_EQ(judge(FANOUT_UPDATE, 5, 6, kUnseen), Verdict::move_lenient);
+    EXPECT_EQ(judge(FANOUT_DELETE, 5, {}, kUnseen), Verdict::apply);
 }
 
 TEST_F(CopyTest, the_note_brings_back_what_is_at_the_target) {

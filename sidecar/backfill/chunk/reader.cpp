@@ -1,9 +1,8 @@
 // See reader.hpp, and docs/backfill.md for why the steps stand in this order.
-#include "sidecar/backfill/reader.hpp"
+#include "sidecar/backfill/chunk/reader.hpp"
 
 #include <algorithm>
 
-#include "fanout/base/lsn_text.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {
@@ -14,62 +13,20 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto kLookAgain = 500ms;  // for what nobody announces: a lag, a limit, a pause
 constexpr auto kHoldPatience = 5s;
-constexpr auto kAnswerTimeout = 60s;
-constexpr auto kSnapshotTimeout = 5s;
 constexpr double kChunkSeconds = 0.25;
 constexpr std::uint64_t kChunkRowsMin = 200, kChunkRowsMax = 500'000;
 /// Chunks at the target that the stream has not caught up with; each is a part of the note.
 constexpr std::ptrdiff_t kLandedMax = 64;
 constexpr std::size_t kPiecesMax = 2;
-
-/// As the decoding worker pins them, so that values are the stream's; then what keeps a chunk
-/// small.
-constexpr const char* kSetUp = R"(
-SELECT set_config(s.name, s.value, false) FROM (VALUES
-    ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'),
-    ('extra_float_digits', '1'), ('bytea_output', 'hex'), ('xmlbinary', 'base64'),
-    ('search_path', 'pg_catalog'), ('lc_monetary', 'C'), ('quote_all_identifiers', 'off'),
-    ('standard_conforming_strings', 'on'), ('row_security', 'off'), ('lock_timeout', '3s'),
-    ('enable_seqscan', 'off'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
-    ('plan_cache_mode', 'force_generic_plan'), ('statement_timeout', '0'),
-    ('idle_in_transaction_session_timeout', '0'),
-    ('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'
-        ELSE 'UTF8' END)) AS s (name, value))";
-
-/// Less than a fifth of what max_slot_wal_keep_size lets the slot hold is left. Null: no limit.
-constexpr const char* kShortOfWal = R"(
-SELECT r.safe_wal_size * 5 < pg_size_bytes(current_setting('max_slot_wal_keep_size'))
-FROM fanout.subscription_def d JOIN fanout.stream_def t ON t.id = d.stream_id
-JOIN pg_replication_slots r ON r.slot_name = t.slot_name
-WHERE d.id = $1::integer)";
+/// Single keys in one chunk.
+constexpr std::size_t kKeysMax = 200;
 
 constexpr const char* kWalDetail =
     "waiting: the slot's WAL is near max_slot_wal_keep_size; see retained_wal_bytes in "
     "fanout.streams";
 
-constexpr const char* kUnsettled =
-    "waiting for transactions that are committed but not yet visible (synchronous standby?)";
-
-Status failure(const source::SqlError& error) {
-    return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
-}
-
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string where(const std::vector<std::string>& conditions) {
-    std::string out;
-    for (const auto& condition : conditions)
-        if (!condition.empty()) out += (out.empty() ? " WHERE " : " AND ") + condition;
-    return out;
-}
-
-std::string order_by(const KeyShape& key) {
-    std::string out = " ORDER BY ";
-    for (std::size_t i = 0; i < key.quoted.size(); ++i)
-        out += (i == 0 ? "" : ", ") + key.quoted[i];
-    return out;
 }
 
 }  // namespace
@@ -82,10 +39,7 @@ void Reader::run() {
             backoff_.reset();
         } else {
             give_back(*job, done);
-            if (done.kind() == StatusKind::retry) {
-                rows_.reset();
-                eyes_.reset();
-            }
+            if (done.kind() == StatusKind::retry) source_.drop();
             pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
         }
     }
@@ -97,7 +51,7 @@ void Reader::pause(std::chrono::milliseconds time) {
 }
 
 /// Sleeps while there is nothing to do; nothing when it is worth another look.
-std::optional<Reader::Job> Reader::claim() {
+std::optional<ChunkJob> Reader::claim() {
     const std::string held = copier_.parts_.held_back ? copier_.parts_.held_back() : "";
     std::unique_lock lock(copier_.mutex_);
     if (copier_.stopping_) return std::nullopt;
@@ -115,21 +69,20 @@ std::optional<Reader::Job> Reader::claim() {
             if (!held.empty()) copy.detail = held;
             continue;
         }
-        Job job;
+        ChunkJob job;
         if (begin(copy, job)) return job;
     }
     if (any && wanted) {
         copier_.changed_.wait_for(lock, kLookAgain);
     } else {
-        rows_.reset();
-        eyes_.reset();
+        source_.drop();
         copier_.changed_.wait(lock);
     }
     return std::nullopt;
 }
 
 /// With the mutex: fills the job if the table has one.
-bool Reader::begin(TableCopy& copy, Job& job) {
+bool Reader::begin(TableCopy& copy, ChunkJob& job) {
     job.table = copy.request.table;
     job.schema = copy.request.schema;
     job.name = copy.request.name;
@@ -151,52 +104,54 @@ bool Reader::begin(TableCopy& copy, Job& job) {
         return range.state == RangeState::landed;
     });
     if (landed >= kLandedMax) return false;
-    for (std::size_t i = 0; i < ranges.size(); ++i) {
+    return choose(copy, job);
+}
+
+/// With the mutex: the first stretch of keys that is to be copied, or else, or if there are many,
+/// single keys that have to be read again. Each would otherwise be a chunk of its own, and keys
+/// could move faster than they are read.
+bool Reader::choose(TableCopy& copy, ChunkJob& job) {
+    auto& ranges = copy.ranges.ranges();
+    std::optional<std::size_t> stretch;
+    std::vector<std::size_t> single;
+    for (std::size_t i = 0; i < ranges.size() && single.size() < kKeysMax; ++i) {
         if (ranges[i].state != RangeState::pending) continue;
-        job.id = copier_.next_id_++;
+        if (copy.ranges.only_key(i) != nullptr)
+            single.push_back(i);
+        else if (!stretch)
+            stretch = i;
+    }
+    if (!stretch && single.empty()) return false;
+    job.id = copier_.next_id_++;
+    const bool take_single = !stretch || single.size() == kKeysMax;
+    if (!take_single) single.assign(1, *stretch);
+    for (const std::size_t i : single) {
         ranges[i].state = RangeState::claimed;
         ranges[i].id = job.id;
-        job.lower = copy.ranges.lower(i);
-        job.upper = ranges[i].upper;
-        return true;
+        if (take_single) job.keys.push_back(copy.ranges.only_key(i));
     }
-    return false;
+    job.lower = copy.ranges.lower(single.front());
+    job.upper = ranges[single.front()].upper;
+    return true;
 }
 
-Status Reader::connect() {
-    for (std::optional<source::SourceConnection>* session : {&rows_, &eyes_}) {
-        if (*session) continue;
-        auto made =
-            source::SourceConnection::connect(copier_.parts_.conninfo, copier_.stop_fd_.fd());
-        if (!made.is_ok()) return made.status();
-        session->emplace(std::move(made.value()));
-        if (auto done = command(**session, kSetUp); !done.is_ok()) return done;
-    }
-    return Status::ok();
-}
-
-Status Reader::command(source::SourceConnection& session, const std::string& sql) {
-    const auto result = session.query(sql, {}, kAnswerTimeout);
-    return result.ok() ? Status::ok() : failure(*result.error);
-}
-
-Status Reader::work(Job& job) {
-    if (auto done = connect(); !done.is_ok()) return done;
+Status Reader::work(ChunkJob& job) {
+    if (auto done = source_.connect(); !done.is_ok()) return done;
     if (job.id == 0) return look(job);
     const auto start = Clock::now();
     if (short_of_wal()) return wait_for_wal(job);
     if (job.shape->columns.empty())  // known from a note only
         if (auto done = check_shape(job); !done.is_ok()) return done;
-    if (job.mode == CopyMode::ordered)
+    if (job.mode == CopyMode::ordered && job.keys.empty())
         if (auto done = choose_end(job); !done.is_ok()) return done;
-    if (auto done = open_transaction(job); !done.is_ok()) return done;
+    if (auto done = source_.begin(*job.shape); !done.is_ok()) return done;
     if (auto done = check_shape(job); !done.is_ok()) {
-        static_cast<void>(command(*rows_, "ROLLBACK"));
+        source_.roll_back();
         return done;
     }
     auto window = open_window(job);
     if (!window.is_ok()) {
-        static_cast<void>(command(*rows_, "ROLLBACK"));
+        source_.roll_back();
         return window.status();
     }
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
@@ -212,18 +167,17 @@ bool Reader::short_of_wal() {
         if (Clock::now() - copier_.wal_asked_at_ < 1s) return copier_.short_of_wal_;
         copier_.wal_asked_at_ = Clock::now();
     }
-    const auto result = eyes_->query_prepared("short_of_wal", kShortOfWal,
-                                              {std::to_string(copier_.parts_.subscription)});
-    if (!result.ok())
+    const auto asked = source_.short_of_wal(copier_.parts_.subscription);
+    if (!asked.is_ok())
         log::warning("cannot ask how near the slot is to its limit",
-                     {{"error", result.error->message}});
-    const bool is_short = result.ok() && !result.rows.empty() && result.rows[0][0] == "t";
+                     {{"error", asked.status().text()}});
+    const bool is_short = asked.is_ok() && asked.value();
     const std::lock_guard lock(copier_.mutex_);
     copier_.short_of_wal_ = is_short;
     return is_short;
 }
 
-Status Reader::wait_for_wal(const Job& job) {
+Status Reader::wait_for_wal(const ChunkJob& job) {
     {
         const std::lock_guard lock(copier_.mutex_);
         auto* copy = copier_.find(job.table);
@@ -238,17 +192,19 @@ Status Reader::wait_for_wal(const Job& job) {
 }
 
 /// What kind of table it is, and how it will be copied.
-Status Reader::look(const Job& job) {
-    auto shape = read_shape(*eyes_, job.table, copier_.parts_.owner, {job.columns, job.masks});
+Status Reader::look(const ChunkJob& job) {
+    auto shape =
+        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
     if (!shape.is_ok()) return shape.status();
     const auto seen = shape.value();
     if (seen && !seen->readable)
         return Status::fatal("role " + copier_.parts_.owner +
                              ", who owns the subscription, may not read " + seen->quoted);
     if (seen && !seen->reader_may)
-        return Status::fatal("role " + eyes_->user() + " of fanoutd may not read the whole of " +
-                             seen->quoted + ": GRANT SELECT ON " + seen->quoted + " TO \"" +
-                             eyes_->user() + "\" (and BYPASSRLS if row security is on)");
+        return Status::fatal("role " + source_.eyes().user() +
+                             " of fanoutd may not read the whole of " + seen->quoted +
+                             ": GRANT SELECT ON " + seen->quoted + " TO \"" +
+                             source_.eyes().user() + "\" (and BYPASSRLS if row security is on)");
     {
         const std::lock_guard lock(copier_.mutex_);
         auto* copy = copier_.find(job.table);
@@ -269,59 +225,26 @@ Status Reader::look(const Job& job) {
     return Status::ok();
 }
 
-/// The key that ends the chunk: so many rows on, by the index alone.
-Status Reader::choose_end(Job& job) {
-    const KeyShape& key = *job.shape->key;
-    std::string columns;
-    for (const auto& name : key.quoted)
-        columns += (columns.empty() ? "" : ", ") + name;
-    const std::string sql =
-        "SELECT " + columns + " FROM " + job.shape->rows_of +
-        where({key.condition(job.lower, true), key.condition(job.upper, false)}) + order_by(key) +
-        " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
-    const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
-    if (!result.ok()) return failure(*result.error);
-    if (result.rows.empty()) return Status::ok();
-    KeyValues values;
-    for (std::size_t i = 0; i < key.kinds.size(); ++i) {
-        const auto& shape = *job.shape;
-        const auto column = std::ranges::find_if(shape.columns, [&](const fanout_column& c) {
-            return key.columns[i] == std::string_view(c.name.data, c.name.size);
-        });
-        const auto& field = result.rows[0][i];
-        std::string stored;
-        if (column == shape.columns.end() || !field || !stored_form(*column, *field, stored))
-            return Status::retry("a key of " + job.shape->quoted + " came in an unknown form");
-        values.push_back(std::move(stored));
-    }
-    Bound end{std::make_shared<const KeyValues>(std::move(values)), true};
+Status Reader::choose_end(ChunkJob& job) {
+    const auto end = source_.end_of(job);
+    if (!end.is_ok()) return end.status();
+    if (!end.value()) return Status::ok();
     {
         const std::lock_guard lock(copier_.mutex_);
         auto* copy = copier_.find(job.table);
         const auto i = copy == nullptr ? std::nullopt : copy->ranges.find_id(job.id);
         if (!i) return Status::retry("the range is no longer to be copied");
-        copy->ranges.split(*i, end);
-        Range& rest = copy->ranges.ranges()[*i + 1];
-        rest.state = RangeState::pending;
-        rest.id = 0;
+        copy->ranges.release_behind(*job.shape->key, job.id, *end.value());
     }
-    job.upper = std::move(end);
+    job.upper = *end.value();
     copier_.changed_.notify_all();
     return Status::ok();
 }
 
-/// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
-Status Reader::open_transaction(const Job& job) {
-    const auto error =
-        rows_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE " +
-                           job.shape->rows_of + " IN ACCESS SHARE MODE",
-                       kAnswerTimeout);
-    return error ? failure(*error) : Status::ok();
-}
-
 /// The shape cannot change any more; it has to be the one that was planned for.
-Status Reader::check_shape(Job& job) {
-    auto now = read_shape(*eyes_, job.table, copier_.parts_.owner, {job.columns, job.masks});
+Status Reader::check_shape(ChunkJob& job) {
+    auto now =
+        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
     if (!now.is_ok()) return now.status();
     const auto& seen = now.value();
     const std::lock_guard lock(copier_.mutex_);
@@ -347,7 +270,7 @@ Status Reader::check_shape(Job& job) {
 }
 
 /// The lane stands still, everything it has passed is made visible, then the snapshot is taken.
-Result<std::shared_ptr<Window>> Reader::open_window(const Job& job) {
+Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
     std::uint64_t number = 0;
     {
         std::unique_lock lock(copier_.mutex_);
@@ -364,7 +287,7 @@ Result<std::shared_ptr<Window>> Reader::open_window(const Job& job) {
         number = copier_.hold_.number;
         --copier_.hold_.waiting;
     }
-    auto text = settled_snapshot();
+    auto text = source_.settled_snapshot();
     const std::lock_guard lock(copier_.mutex_);
     const bool in_time = copier_.hold_.on && copier_.hold_.number == number;
     if (in_time) --copier_.hold_.expected;
@@ -377,60 +300,26 @@ Result<std::shared_ptr<Window>> Reader::open_window(const Job& job) {
     }
     if (!in_time) return Status::retry("the snapshot came too late");
     const auto parsed = Snapshot::parse(text.value());
-    const auto i =
-        copy == nullptr || !copy->under_way() ? std::nullopt : copy->ranges.find_id(job.id);
-    if (!parsed || !i) return Status::retry("the range is no longer to be copied");
+    const bool wanted =
+        copy != nullptr && copy->under_way() && copy->ranges.find_id(job.id).has_value();
+    if (!parsed || !wanted) return Status::retry("the range is no longer to be copied");
     auto window = std::make_shared<Window>();
     window->id = job.id;
     window->table = job.table;
     window->snapshot = std::make_shared<const Snapshot>(*parsed);
     window->shape = job.shape;
     copy->windows.emplace(job.id, window);
-    Range& range = copy->ranges.ranges()[*i];
-    range.state = RangeState::open;
-    range.snapshot = window->snapshot;
+    for (Range& range : copy->ranges.ranges()) {
+        if (range.id != job.id) continue;
+        range.state = RangeState::open;
+        range.snapshot = window->snapshot;
+    }
     copy->detail.clear();
     copy->last_error.clear();
     return window;
 }
 
-Result<std::string> Reader::settled_snapshot() {
-    const auto settled = eyes_->query("SELECT fanout._settle(50)", {}, kSnapshotTimeout);
-    if (!settled.ok()) return failure(*settled.error);
-    if (settled.rows.empty() || settled.rows[0][0] != "t") return Status::corruption(kUnsettled);
-    const auto taken =
-        rows_->query("SELECT pg_catalog.pg_current_snapshot()::text", {}, kSnapshotTimeout);
-    if (!taken.ok()) return failure(*taken.error);
-    if (taken.rows.empty() || !taken.rows[0][0]) return Status::retry("no snapshot");
-    return *taken.rows[0][0];
-}
-
-/// Everything the snapshot sees has to survive a crash of the source before a target may have it.
-Result<Lsn> Reader::flush_wal() {
-    const auto flushed = eyes_->query("SELECT fanout._flush_wal()", {}, kAnswerTimeout);
-    if (!flushed.ok()) return failure(*flushed.error);
-    const auto lsn =
-        flushed.rows.empty() || !flushed.rows[0][0] ? std::nullopt : parse_lsn(*flushed.rows[0][0]);
-    if (!lsn) return Status::retry("fanout._flush_wal() did not answer");
-    return *lsn;
-}
-
-std::string Reader::select(const Job& job) const {
-    const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
-    const std::string predicate = enclosed(job.predicate), filter = enclosed(job.filter);
-    std::string out = "COPY (SELECT " + job.shape->select_list + " FROM " + job.shape->rows_of;
-    if (job.mode == CopyMode::ordered) {
-        const KeyShape& key = *job.shape->key;
-        out += where({key.condition(job.lower, true), key.condition(job.upper, false), predicate,
-                      filter}) +
-               order_by(key);
-    } else {
-        out += where({predicate, filter});
-    }
-    return out + ") TO STDOUT (FORMAT binary)";
-}
-
-Status Reader::read_rows(const Job& job, Window& window) {
+Status Reader::read_rows(const ChunkJob& job, Window& window) {
     using Step = source::SourceConnection::CopyStep;
     const auto& shape = *job.shape;
     rows_read_ = bytes_read_ = 0;
@@ -439,16 +328,16 @@ Status Reader::read_rows(const Job& job, Window& window) {
     if (turn == nullptr) return Status::retry("stopped");
     const std::size_t bytes_max = copier_.options_.chunk_bytes;
     const auto started = Clock::now();
-    if (auto error = rows_->start_copy(select(job), kAnswerTimeout)) return failure(*error);
-    const auto end = flush_wal();
+    if (auto done = source_.start_copy(job); !done.is_ok()) return done;
+    const auto end = source_.flush_wal();
     if (!end.is_ok()) {
-        rows_.reset();
+        source_.drop_rows();
         return end.status();
     }
     auto piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
     std::string_view data;
     auto step = Step::data;
-    while ((step = rows_->next_copy_data(data, kAnswerTimeout)) == Step::data) {
+    while ((step = source_.next_row(data)) == Step::data) {
         if (!piece->add(data, shape.columns.data()))
             return Status::retry("a row of " + shape.quoted + " came in an unknown form");
         const bool full = piece->bytes() >= (job.mode == CopyMode::ordered ? 2 : 1) * bytes_max;
@@ -466,13 +355,13 @@ Status Reader::read_rows(const Job& job, Window& window) {
         piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
         piece->header_is_passed();
     }
-    if (step == Step::failed) return failure(rows_->copy_error());
+    if (step == Step::failed) return source_.copy_failure();
     rows_read_ += piece->rows();
     bytes_read_ += piece->payload_bytes();
     seconds_read_ = seconds_since(started);
     if (cut_) {
-        rows_.reset();  // the rest of the rows is of no use
-    } else if (auto done = command(*rows_, "COMMIT"); !done.is_ok()) {
+        source_.drop_rows();  // the rest of the rows is of no use
+    } else if (auto done = source_.commit(); !done.is_ok()) {
         return done;
     }
     turn.reset();
@@ -500,10 +389,10 @@ Status Reader::hand_over(Window& window, std::shared_ptr<const Piece> piece, boo
 }
 
 /// The next chunk: as large as the bytes and the time of this one suggest.
-void Reader::adapt(const Job& job, std::uint64_t rows, std::uint64_t bytes, double seconds) {
+void Reader::adapt(const ChunkJob& job, std::uint64_t rows, std::uint64_t bytes, double seconds) {
     const std::lock_guard lock(copier_.mutex_);
     auto* copy = copier_.find(job.table);
-    if (copy == nullptr || rows < kChunkRowsMin / 2) return;
+    if (copy == nullptr || !job.keys.empty() || rows < kChunkRowsMin / 2) return;
     const double values = static_cast<double>(job.shape->columns.size() * sizeof(fanout_value) +
                                               sizeof(fanout_change));
     const double by_bytes = static_cast<double>(copier_.options_.chunk_bytes) /
@@ -561,7 +450,7 @@ std::shared_ptr<void> Reader::take_turn(std::uint64_t window) {
 }
 
 /// The range is to be copied again, by anybody.
-void Reader::give_back(const Job& job, const Status& why) {
+void Reader::give_back(const ChunkJob& job, const Status& why) {
     if (copier_.stopping_) return;
     {
         const std::lock_guard lock(copier_.mutex_);

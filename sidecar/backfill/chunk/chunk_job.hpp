@@ -1,0 +1,27 @@
+// What one reader reads next, decided under the copier's mutex and then its own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sidecar/backfill/table_copy.hpp"
+
+namespace fanout::backfill {
+
+struct ChunkJob {
+    Oid32 table = 0;
+    std::uint64_t id = 0;  // of its ranges and its window; 0: look at the table only
+    std::string schema, name, predicate, filter;
+    std::vector<std::string> columns;
+    std::map<std::string, std::string> masks;
+    CopyMode mode = CopyMode::unknown;
+    std::shared_ptr<const TableShape> shape;
+    Bound lower, upper;
+    std::vector<std::shared_ptr<const KeyValues>> keys;  // if any: these alone, not lower to upper
+    std::uint64_t rows = 0;                              // about as many
+};
+
+}  // namespace fanout::backfill

@@ -1,0 +1,184 @@
+// See chunk_sessions.hpp; reader.cpp for the order of the steps.
+#include "sidecar/backfill/chunk/chunk_sessions.hpp"
+
+#include <algorithm>
+
+#include "fanout/base/lsn_text.hpp"
+
+namespace fanout::backfill {
+
+const char* const kUnsettled =
+    "waiting for transactions that are committed but not yet visible (synchronous standby?)";
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kAnswerTimeout = 60s;
+constexpr auto kSnapshotTimeout = 5s;
+
+/// As the decoding worker pins them, so that values are the stream's; then what keeps a chunk
+/// small.
+constexpr const char* kSetUp = R"(
+SELECT set_config(s.name, s.value, false) FROM (VALUES
+    ('TimeZone', 'UTC'), ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'),
+    ('extra_float_digits', '1'), ('bytea_output', 'hex'), ('xmlbinary', 'base64'),
+    ('search_path', 'pg_catalog'), ('lc_monetary', 'C'), ('quote_all_identifiers', 'off'),
+    ('standard_conforming_strings', 'on'), ('row_security', 'off'), ('lock_timeout', '3s'),
+    ('enable_seqscan', 'off'), ('jit', 'off'), ('max_parallel_workers_per_gather', '0'),
+    ('plan_cache_mode', 'force_generic_plan'), ('statement_timeout', '0'),
+    ('idle_in_transaction_session_timeout', '0'),
+    ('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII'
+        ELSE 'UTF8' END)) AS s (name, value))";
+
+/// Less than a fifth of what max_slot_wal_keep_size lets the slot hold is left. Null: no limit.
+constexpr const char* kShortOfWal = R"(
+SELECT r.safe_wal_size * 5 < pg_size_bytes(current_setting('max_slot_wal_keep_size'))
+FROM fanout.subscription_def d JOIN fanout.stream_def t ON t.id = d.stream_id
+JOIN pg_replication_slots r ON r.slot_name = t.slot_name
+WHERE d.id = $1::integer)";
+
+Status failure(const source::SqlError& error) {
+    return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
+}
+
+std::string where(const std::vector<std::string>& conditions) {
+    std::string out;
+    for (const auto& condition : conditions)
+        if (!condition.empty()) out += (out.empty() ? " WHERE " : " AND ") + condition;
+    return out;
+}
+
+std::string order_by(const KeyShape& key) {
+    std::string out = " ORDER BY ";
+    for (std::size_t i = 0; i < key.quoted.size(); ++i)
+        out += (i == 0 ? "" : ", ") + key.quoted[i];
+    return out;
+}
+
+std::string select(const ChunkJob& job) {
+    const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
+    std::vector<std::string> conditions{enclosed(job.predicate), enclosed(job.filter)};
+    std::string order;
+    if (job.mode == CopyMode::ordered) {
+        const KeyShape& key = *job.shape->key;
+        if (job.keys.empty()) {
+            conditions.push_back(key.condition(job.lower, true));
+            conditions.push_back(key.condition(job.upper, false));
+        } else {
+            conditions.push_back(key.is_one_of(job.keys));
+        }
+        order = order_by(key);
+    }
+    return "COPY (SELECT " + job.shape->select_list + " FROM " + job.shape->rows_of +
+           where(conditions) + order + ") TO STDOUT (FORMAT binary)";
+}
+
+}  // namespace
+
+Status ChunkSessions::connect() {
+    for (std::optional<source::SourceConnection>* session : {&rows_, &eyes_}) {
+        if (*session) continue;
+        auto made = source::SourceConnection::connect(conninfo_, stop_fd_);
+        if (!made.is_ok()) return made.status();
+        session->emplace(std::move(made.value()));
+        if (auto done = command(**session, kSetUp); !done.is_ok()) return done;
+    }
+    return Status::ok();
+}
+
+void ChunkSessions::drop() {
+    rows_.reset();
+    eyes_.reset();
+}
+
+Status ChunkSessions::command(source::SourceConnection& session, const std::string& sql) {
+    const auto result = session.query(sql, {}, kAnswerTimeout);
+    return result.ok() ? Status::ok() : failure(*result.error);
+}
+
+Result<bool> ChunkSessions::short_of_wal(std::uint32_t subscription) {
+    const auto result =
+        eyes_->query_prepared("short_of_wal", kShortOfWal, {std::to_string(subscription)});
+    if (!result.ok()) return failure(*result.error);
+    return !result.rows.empty() && result.rows[0][0] == "t";
+}
+
+Result<std::optional<Bound>> ChunkSessions::end_of(const ChunkJob& job) {
+    const KeyShape& key = *job.shape->key;
+    std::string columns;
+    for (const auto& name : key.quoted)
+        columns += (columns.empty() ? "" : ", ") + name;
+    const std::string sql =
+        "SELECT " + columns + " FROM " + job.shape->rows_of +
+        where({key.condition(job.lower, true), key.condition(job.upper, false)}) + order_by(key) +
+        " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
+    const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
+    if (!result.ok()) return failure(*result.error);
+    if (result.rows.empty()) return std::optional<Bound>();
+    KeyValues values;
+    for (std::size_t i = 0; i < key.kinds.size(); ++i) {
+        const auto& shape = *job.shape;
+        const auto column = std::ranges::find_if(shape.columns, [&](const fanout_column& c) {
+            return key.columns[i] == std::string_view(c.name.data, c.name.size);
+        });
+        const auto& field = result.rows[0][i];
+        std::string stored;
+        if (column == shape.columns.end() || !field || !stored_form(*column, *field, stored))
+            return Status::retry("a key of " + job.shape->quoted + " came in an unknown form");
+        values.push_back(std::move(stored));
+    }
+    return std::optional(Bound{std::make_shared<const KeyValues>(std::move(values)), true});
+}
+
+Status ChunkSessions::begin(const TableShape& shape) {
+    const auto error =
+        rows_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE " +
+                           shape.rows_of + " IN ACCESS SHARE MODE",
+                       kAnswerTimeout);
+    return error ? failure(*error) : Status::ok();
+}
+
+Result<std::string> ChunkSessions::settled_snapshot() {
+    const auto settled = eyes_->query("SELECT fanout._settle(50)", {}, kSnapshotTimeout);
+    if (!settled.ok()) return failure(*settled.error);
+    if (settled.rows.empty() || settled.rows[0][0] != "t") return Status::corruption(kUnsettled);
+    const auto taken =
+        rows_->query("SELECT pg_catalog.pg_current_snapshot()::text", {}, kSnapshotTimeout);
+    if (!taken.ok()) return failure(*taken.error);
+    if (taken.rows.empty() || !taken.rows[0][0]) return Status::retry("no snapshot");
+    return *taken.rows[0][0];
+}
+
+/// Everything the snapshot sees has to survive a crash of the source before a target may have it.
+Result<Lsn> ChunkSessions::flush_wal() {
+    const auto flushed = eyes_->query("SELECT fanout._flush_wal()", {}, kAnswerTimeout);
+    if (!flushed.ok()) return failure(*flushed.error);
+    const auto lsn =
+        flushed.rows.empty() || !flushed.rows[0][0] ? std::nullopt : parse_lsn(*flushed.rows[0][0]);
+    if (!lsn) return Status::retry("fanout._flush_wal() did not answer");
+    return *lsn;
+}
+
+Status ChunkSessions::start_copy(const ChunkJob& job) {
+    const auto error = rows_->start_copy(select(job), kAnswerTimeout);
+    return error ? failure(*error) : Status::ok();
+}
+
+source::SourceConnection::CopyStep ChunkSessions::next_row(std::string_view& data) {
+    return rows_->next_copy_data(data, kAnswerTimeout);
+}
+
+Status ChunkSessions::copy_failure() const {
+    return failure(rows_->copy_error());
+}
+
+Status ChunkSessions::commit() {
+    return command(*rows_, "COMMIT");
+}
+
+void ChunkSessions::roll_back() {
+    static_cast<void>(command(*rows_, "ROLLBACK"));
+}
+
+}  // namespace fanout::backfill

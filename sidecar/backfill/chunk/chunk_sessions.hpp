@@ -1,0 +1,59 @@
+// The two sessions of a reader at the source, and every statement of a chunk.
+//
+// `rows` holds the chunk's transaction: it must not run a statement that takes a snapshot before
+// the lane stands still. `eyes` does everything else. One thread uses it.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "sidecar/backfill/chunk/chunk_job.hpp"
+#include "sidecar/source/source_connection.hpp"
+
+namespace fanout::backfill {
+
+class ChunkSessions {
+  public:
+    /// `stop_fd`: readable once everything should end.
+    ChunkSessions(std::string conninfo, int stop_fd)
+        : conninfo_(std::move(conninfo)), stop_fd_(stop_fd) {}
+
+    /// Both, if they are not there. After a failure of the connection: drop() first.
+    Status connect();
+    void drop();
+    /// Only the chunk's: what it still sends is of no use.
+    void drop_rows() { rows_.reset(); }
+
+    source::SourceConnection& eyes() { return *eyes_; }
+
+    /// Is the slot near the limit of the WAL it may hold?
+    Result<bool> short_of_wal(std::uint32_t subscription);
+    /// The key so many rows on, by the index alone. Nothing: the range ends before.
+    Result<std::optional<Bound>> end_of(const ChunkJob& job);
+
+    /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
+    Status begin(const TableShape& shape);
+    /// Corruption: commits that nobody can see yet are in the way.
+    Result<std::string> settled_snapshot();
+    /// Everything the snapshot sees has to survive a crash of the source before a target may have
+    /// it. Where that ends.
+    Result<Lsn> flush_wal();
+    Status start_copy(const ChunkJob& job);
+    source::SourceConnection::CopyStep next_row(std::string_view& data);
+    Status copy_failure() const;
+    Status commit();
+    /// Without a word: the transaction has read nothing.
+    void roll_back();
+
+  private:
+    static Status command(source::SourceConnection& session, const std::string& sql);
+
+    const std::string conninfo_;
+    const int stop_fd_;
+    std::optional<source::SourceConnection> rows_, eyes_;
+};
+
+/// Shown while settled_snapshot() waits.
+extern const char* const kUnsettled;
+
+}  // namespace fanout::backfill

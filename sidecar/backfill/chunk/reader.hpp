@@ -1,0 +1,52 @@
+// One thread that reads: takes a range, a snapshot, the rows, and hands them over.
+//
+// chunk_sessions.hpp has the statements; here is their order, and what readers and lane tell each
+// other.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "sidecar/backfill/chunk/chunk_sessions.hpp"
+#include "sidecar/backfill/copier.hpp"
+#include "sidecar/pacing/backoff.hpp"
+
+namespace fanout::backfill {
+
+class Reader {
+  public:
+    Reader(Copier& copier, unsigned number)
+        : copier_(copier), number_(number), source_(copier.parts_.conninfo, copier.stop_fd_.fd()) {}
+    void run();
+
+  private:
+    std::optional<ChunkJob> claim();
+    bool begin(TableCopy& copy, ChunkJob& job);
+    bool choose(TableCopy& copy, ChunkJob& job);
+    Status work(ChunkJob& job);
+    bool short_of_wal();
+    Status wait_for_wal(const ChunkJob& job);
+    Status look(const ChunkJob& job);
+    Status choose_end(ChunkJob& job);
+    Status check_shape(ChunkJob& job);
+    Result<std::shared_ptr<Window>> open_window(const ChunkJob& job);
+    Status read_rows(const ChunkJob& job, Window& window);
+    Status hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete, Lsn end);
+    void adapt(const ChunkJob& job, std::uint64_t rows, std::uint64_t bytes, double seconds);
+    void give_back(const ChunkJob& job, const Status& why);
+    void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
+                   std::uint64_t bytes);
+    std::uint64_t rows_by_rate() const;
+    std::shared_ptr<void> take_turn(std::uint64_t window);
+    void pause(std::chrono::milliseconds time);
+
+    Copier& copier_;
+    const unsigned number_;
+    ChunkSessions source_;
+    pacing::Backoff backoff_{std::chrono::seconds(5)};
+    std::uint64_t rows_read_ = 0, bytes_read_ = 0;  // of the last chunk
+    double seconds_read_ = 0;
+    std::optional<Bound> cut_;
+};
+
+}  // namespace fanout::backfill
