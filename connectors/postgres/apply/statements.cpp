@@ -86,8 +86,8 @@ RowStatement make_insert(const TablePlan& plan, bool arrays) {
         identity = identity || plan.columns[i].always_identity;
     }
     if (names.empty())  // only the list of a SELECT may be
-        return builder.finish("", "INSERT INTO " + plan.insert_reference +
-                                      " SELECT FROM (SELECT " + builder.row_mark() + ") AS x");
+        return builder.finish("", "INSERT INTO " + plan.insert_reference + " SELECT FROM (SELECT " +
+                                      builder.row_mark() + ") AS x");
     return builder.finish("", "INSERT INTO " + plan.insert_reference + " (" + names + ")" +
                                   (identity ? " OVERRIDING SYSTEM VALUE" : "") + " SELECT " +
                                   values);
