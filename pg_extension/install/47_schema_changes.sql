@@ -5,6 +5,9 @@
 -- What has changed is found by comparing a table's catalog rows with what they were when this
 -- transaction last recorded the table, or else before it. So it does not matter by which statement
 -- and by which detour a table was changed. Nothing is remembered between transactions.
+--
+-- All of it runs in the transaction of whoever changes a schema: in PL/pgSQL, whose plans last as long
+-- as the session. Functions in SQL would be planned at every call, which costs ten times more.
 
 CREATE TABLE fanout.ddl_event (
     relation oid NOT NULL,
@@ -39,8 +42,10 @@ COMMENT ON FUNCTION fanout._shape_recorded(oid) IS
 -- Also of indexes, to find their tables. `default_id` is for comparing only: the expression may be
 -- about something that is gone.
 CREATE FUNCTION fanout._catalog_shape(relation oid) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
+BEGIN
+    RETURN (
     SELECT jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
         'persistence', c.relpersistence, 'identity', c.relreplident,
         'partition_of', CASE WHEN c.relispartition THEN
@@ -72,43 +77,53 @@ AS $body$
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = relation AND c.relkind IN ('r', 'p', 'i', 'I') AND c.relpersistence <> 't'
-      AND n.nspname <> ALL ('{pg_catalog, information_schema, pg_toast, fanout}')
+      AND n.nspname <> ALL ('{pg_catalog, information_schema, pg_toast, fanout}'));
+END
 $body$;
 COMMENT ON FUNCTION fanout._catalog_shape(oid) IS
     'Internal: a table or index as the catalogs that the caller sees describe it';
 
 -- For people and for targets: without what is only for comparing.
 CREATE FUNCTION fanout._shown_column(col jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
+BEGIN
+    RETURN (
     SELECT jsonb_strip_nulls(jsonb_build_object('type', col -> 'type',
         'not_null', col -> 'not_null', 'missing', col -> 'missing', 'comment', col -> 'comment',
         'identity', nullif(col -> 'identity', '""'), 'generated', nullif(col -> 'generated', '""'),
-        'has_default', CASE WHEN col ->> 'default_id' IS NOT NULL THEN true END))
+        'has_default', CASE WHEN col ->> 'default_id' IS NOT NULL THEN true END)));
+END
 $body$;
 COMMENT ON FUNCTION fanout._shown_column(jsonb) IS
     'Internal: a column of fanout._catalog_shape() as a schema change tells it';
 
 CREATE FUNCTION fanout._shown_key(shape jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
+BEGIN
+    RETURN (
     SELECT jsonb_build_object('primary_key', coalesce((SELECT jsonb_agg(
             coalesce(shape #> ARRAY['columns', k.attnum, 'name'], 'null') ORDER BY k.place)
         FROM jsonb_array_elements_text(nullif(shape -> 'primary_key', 'null'))
-            WITH ORDINALITY AS k (attnum, place)), '[]'))
+            WITH ORDINALITY AS k (attnum, place)), '[]')));
+END
 $body$;
 COMMENT ON FUNCTION fanout._shown_key(jsonb) IS
     'Internal: the primary key of fanout._catalog_shape() by the names of its columns';
 
 CREATE FUNCTION fanout._shown_table(shape jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $body$
+BEGIN
+    RETURN (
     SELECT jsonb_strip_nulls(jsonb_build_object('columns', (SELECT coalesce(jsonb_agg(
                 jsonb_build_object('name', c.value -> 'name') || fanout._shown_column(c.value)
                 ORDER BY c.key::integer), '[]')
             FROM jsonb_each(shape -> 'columns') AS c),
         'partition', CASE WHEN nullif(shape -> 'partition_of', 'null') IS NOT NULL THEN true END,
-        'comment', shape -> 'comment')) || fanout._shown_key(shape)
+        'comment', shape -> 'comment')) || fanout._shown_key(shape));
+END
 $body$;
 COMMENT ON FUNCTION fanout._shown_table(jsonb) IS
     'Internal: fanout._catalog_shape() as the creation or the end of a table tells it';
@@ -116,8 +131,11 @@ COMMENT ON FUNCTION fanout._shown_table(jsonb) IS
 -- In an order in which they can be applied one after the other.
 CREATE FUNCTION fanout._shape_changes(old jsonb, new jsonb)
     RETURNS TABLE (kind text, column_name text, new_column text, before jsonb, after jsonb)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $body$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH col AS (
         SELECT attnum::integer, o.value AS o, n.value AS n, o.value ->> 'name' AS old_name,
             n.value ->> 'name' AS new_name
@@ -196,7 +214,8 @@ AS $body$
         FROM col WHERE (o -> 'comment') <> (n -> 'comment')
     )
     SELECT f.kind, f.column_name, f.new_column, f.before, f.after
-    FROM found f ORDER BY f.place, f.attnum
+    FROM found f ORDER BY f.place, f.attnum;
+END
 $body$;
 COMMENT ON FUNCTION fanout._shape_changes(jsonb, jsonb) IS
     'Internal: what makes one shape of a table another, step by step';
@@ -292,6 +311,7 @@ LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET jit = off SET TimeZone = 'UTC'
 SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET extra_float_digits = '1'
 SET bytea_output = 'hex' SET xmlbinary = 'base64' SET lc_monetary = 'C'
+SET plan_cache_mode = 'force_generic_plan'
 AS $body$
 DECLARE
     relations oid[];
@@ -309,7 +329,7 @@ BEGIN
               AND d.object_type IN ('table', 'table column', 'index') ORDER BY d.objid);
     ELSE
         relations := ARRAY(SELECT DISTINCT c.objid FROM pg_event_trigger_ddl_commands() AS c
-            WHERE c.classid = 'pg_class'::regclass
+            WHERE c.classid = 'pg_class'::regclass AND c.schema_name IS DISTINCT FROM 'pg_temp'
             UNION SELECT t.oid FROM pg_event_trigger_ddl_commands() AS c
                 JOIN pg_class t ON t.relnamespace = c.objid AND t.relkind IN ('r', 'p')
             WHERE c.classid = 'pg_namespace'::regclass AND c.command_tag = 'ALTER SCHEMA'

@@ -60,6 +60,36 @@ class Shapes(Case):
         with open(stage.file_path + ".none", encoding="utf-8") as file:
             self.assertEqual(sum('"after":{}' in line for line in file), 2)
 
+    def test_rows_without_columns_are_counted(self):
+        """At postgres, too: inserts of one row and of many, deletes under full identity, TRUNCATE."""
+        stage = self.stage()
+        run = stage.shop.run
+        run("CREATE TABLE none ()")
+        run("CREATE TABLE whole ()")
+        run("ALTER TABLE whole REPLICA IDENTITY FULL")
+        stage.copy.run("CREATE TABLE computed (n integer GENERATED ALWAYS AS (7) STORED)")
+        run("CREATE TABLE computed (n integer GENERATED ALWAYS AS (7) STORED)")
+        tables = ("none", "whole", "computed")
+        stage.subscribe("postgres", ["public.*"])
+
+        def same(counts):
+            stage.wait_for("postgres")
+            for database in (stage.shop, stage.copy):
+                self.assertEqual([database.value(f"SELECT count(*) FROM {t}") for t in tables], counts)
+
+        for table in tables:
+            run(f"INSERT INTO {table} DEFAULT VALUES")
+            for rows in (7, 5000):
+                run(f"INSERT INTO {table} SELECT FROM generate_series(1, {rows})")
+        same([5008, 5008, 5008])
+        run("DELETE FROM whole WHERE ctid IN (SELECT ctid FROM whole LIMIT 1900)")
+        run("DELETE FROM whole WHERE ctid IN (SELECT ctid FROM whole LIMIT 1)")
+        same([5008, 3107, 5008])
+        run("TRUNCATE none")
+        run("INSERT INTO none DEFAULT VALUES")
+        same([1, 3107, 5008])
+        self.assertEqual(stage.copy.value("SELECT sum(n) FROM computed"), 7 * 5008)
+
     def test_columns_that_went_came_and_are_computed(self):
         stage = self.stage()
         run = stage.shop.run

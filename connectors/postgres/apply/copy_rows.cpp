@@ -52,6 +52,8 @@ std::string copy_sql(const TablePlan& plan) {
 bool worth_copying(const Step& step, std::size_t changes) {
     return step.plan != nullptr && step.kind == StepKind::insert &&
            step.rows.size() >= kCopyRowsMin && step.rows.size() >= changes / 2 &&
+           std::any_of(step.plan->columns.begin(), step.plan->columns.end(),
+                       [](const PlanColumn& column) { return column.writable; }) &&
            std::all_of(step.plan->columns.begin(), step.plan->columns.end(),
                        [](const PlanColumn& column) { return column.form.binary; });
 }

@@ -30,6 +30,17 @@ class StatementBuilder {
         return "unnest(" + number + ")" + cast;
     }
 
+    /// One more parameter that says no more than that there is a row: true, as often as rows.
+    std::string row_mark() {
+        out_.parameters.push_back({From::row_mark, 0});
+        out_.statement.types.push_back(out_.arrays ? kBoolArrayOid : kit::type_oid::kBool);
+        const std::string number = "$" + std::to_string(out_.parameters.size());
+        return out_.arrays ? "unnest(" + number + ")" : number;
+    }
+
+    /// For a row source without any column.
+    void mark_rows() { row_source_ = row_mark() + " AS present"; }
+
     /// Adds "element AS alias" to the list of the row source.
     void source(From from, std::size_t column, char prefix) {
         if (!row_source_.empty()) row_source_ += ", ";
@@ -74,6 +85,9 @@ RowStatement make_insert(const TablePlan& plan, bool arrays) {
         add(values, builder.element(From::new_image, i));
         identity = identity || plan.columns[i].always_identity;
     }
+    if (names.empty())  // only the list of a SELECT may be
+        return builder.finish("", "INSERT INTO " + plan.insert_reference + " SELECT FROM (SELECT " +
+                                      builder.row_mark() + ") AS x");
     return builder.finish("", "INSERT INTO " + plan.insert_reference + " (" + names + ")" +
                                   (identity ? " OVERRIDING SYSTEM VALUE" : "") + " SELECT " +
                                   values);
@@ -160,6 +174,7 @@ constexpr const char* kMatched =
 void match_sources(const TablePlan& plan, StatementBuilder& builder) {
     for (std::size_t i = 0; i < plan.columns.size(); ++i)
         builder.source(From::old_image, i, 'k');
+    if (plan.columns.empty()) builder.mark_rows();
 }
 
 RowStatement make_update_match(const TablePlan& plan) {

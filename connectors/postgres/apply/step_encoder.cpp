@@ -25,7 +25,9 @@ bool leaves_unchanged(const TablePlan& plan, const PlannedRow& row) {
 }
 
 Oid element_oid(const TablePlan& plan, const ParameterSource& source) {
-    if (source.from == ParameterSource::From::changed_mask) return kit::type_oid::kBool;
+    if (source.from == ParameterSource::From::changed_mask ||
+        source.from == ParameterSource::From::row_mark)
+        return kit::type_oid::kBool;
     return plan.columns[source.column].form.element_oid;
 }
 
@@ -77,6 +79,10 @@ void StepEncoder::append_row(const RowStatement& use, const TablePlan& plan,
     using From = ParameterSource::From;
     for (std::size_t i = 0; i < use.parameters.size(); ++i) {
         const ParameterSource& source = use.parameters[i];
+        if (source.from == From::row_mark) {
+            parameters_.append_bool(i, true);
+            continue;
+        }
         const PlanColumn& column = plan.columns[source.column];
         const fanout_value* image = source.from == From::old_image ? row.old_image : row.new_image;
         const fanout_value& value = image[column.source];

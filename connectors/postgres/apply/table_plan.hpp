@@ -52,9 +52,9 @@ struct PlanColumn {
 
 /// One parameter of a statement: which image and column it is filled from.
 struct ParameterSource {
-    enum class From : std::uint8_t { old_image, new_image, changed_mask };
+    enum class From : std::uint8_t { old_image, new_image, changed_mask, row_mark };
     From from;
-    std::size_t column;  // in TablePlan::columns
+    std::size_t column;  // in TablePlan::columns; of no meaning for a row_mark
 };
 
 struct RowStatement {
