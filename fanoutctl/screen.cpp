@@ -15,7 +15,7 @@ using Lines = std::vector<std::string>;
 constexpr std::size_t kBackfillsAtLeast = 3;
 
 Color color_of(std::string_view state) {
-    for (const auto* good : {"streaming", "complete", "copying", "ok"})
+    for (const auto* good : {"streaming", "complete", "copying", "indexing", "ok"})
         if (state == good) return Color::green;
     for (const auto* bad : {"failed", "denied", "needs_resync", "slot_lost", "error"})
         if (state == bad) return Color::red;
@@ -23,7 +23,7 @@ Color color_of(std::string_view state) {
 }
 
 std::size_t rank_of(const BackfillRow& row) {
-    constexpr std::array<std::string_view, 6> kOrder{"failed", "copying", "waiting",
+    constexpr std::array<std::string_view, 7> kOrder{"failed", "copying", "indexing", "waiting",
                                                      "paused", "pending", "cancelled"};
     return static_cast<std::size_t>(std::find(kOrder.begin(), kOrder.end(), row.state) -
                                     kOrder.begin());

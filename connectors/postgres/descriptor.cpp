@@ -25,7 +25,7 @@ constexpr fanout::connector::Descriptor kDescriptor = {
     .version = "1.0.0",
     .summary = "PostgreSQL tables: exactly once, source transactions kept whole",
     .capabilities = FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_FLUSH_AHEAD |
-                    FANOUT_CAP_NOTES | FANOUT_CAP_DDL | FANOUT_CAP_SEQUENCES,
+                    FANOUT_CAP_NOTES | FANOUT_CAP_DDL | FANOUT_CAP_SEQUENCES | FANOUT_CAP_INDEXES,
     .options = kOptions,
 };
 

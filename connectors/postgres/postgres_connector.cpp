@@ -69,6 +69,11 @@ void PostgresConnector::prepare_table(const fanout_table& table, bool must_be_em
     applier_.prepare_table(table, must_be_empty);
 }
 
+void PostgresConnector::create_index(const fanout_table& table, const fanout_index& index,
+                                     bool own_tables_only) {
+    applier_.create_index(table, index, own_tables_only);
+}
+
 void PostgresConnector::close() noexcept {
     session_.close();
     interrupt_.clear();

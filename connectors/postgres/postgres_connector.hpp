@@ -28,6 +28,8 @@ class PostgresConnector final : public connector::Connector {
     void put_note(const std::string& name, const std::optional<std::string>& text) override;
     connector::Notes read_notes() override;
     void prepare_table(const fanout_table& table, bool must_be_empty) override;
+    void create_index(const fanout_table& table, const fanout_index& index,
+                      bool own_tables_only) override;
 
   private:
     void connect(const std::string& application_name);

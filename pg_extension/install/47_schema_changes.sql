@@ -191,11 +191,14 @@ BEGIN
         SELECT 13, 0, 'drop_index', NULL, NULL, jsonb_build_object('index', i.value), NULL
         FROM jsonb_each(old -> 'indexes') AS i
         WHERE new IS NOT NULL AND NOT (new -> 'indexes') ? i.key
+            -- One that another type of a column has made anew is there still.
+            AND NOT EXISTS (SELECT FROM jsonb_each(new -> 'indexes') AS n WHERE n.value = i.value)
         UNION ALL
         SELECT 14, 0, 'create_index', NULL, NULL, NULL, jsonb_build_object('index', i.value,
             'definition', pg_get_indexdef(i.key::oid))
         FROM jsonb_each(new -> 'indexes') AS i
         WHERE old IS NOT NULL AND NOT (old -> 'indexes') ? i.key
+            AND NOT EXISTS (SELECT FROM jsonb_each(old -> 'indexes') AS o WHERE o.value = i.value)
         UNION ALL
         SELECT 15, 0, 'other', NULL, NULL, jsonb_build_object('replica_identity', old -> 'identity'),
             jsonb_build_object('replica_identity', new -> 'identity')

@@ -82,10 +82,11 @@ CREATE VIEW fanout.backfills AS
         coalesce(b.chunks, 0) AS chunks, coalesce(b.retries, 0) AS retries, b.mode,
         CASE WHEN b.state = 'copying' THEN b.snapshot_held_seconds END AS snapshot_held_seconds,
         b.predicate, b.generation, b.started_at, b.finished_at,
-        CASE WHEN NOT b.finished AND b.state <> 'failed' THEN coalesce(b.held_up, b.detail) END
-            AS detail,
-        CASE WHEN NOT b.finished THEN b.last_error END AS last_error,
-        CASE WHEN NOT b.finished THEN b.last_error_hint END AS last_error_hint,
+        CASE WHEN NOT b.finished AND b.state <> 'failed' THEN coalesce(b.held_up, b.detail)
+            WHEN b.state = 'complete' THEN b.detail END AS detail,
+        CASE WHEN NOT b.finished OR b.state = 'complete' THEN b.last_error END AS last_error,
+        CASE WHEN NOT b.finished OR b.state = 'complete' THEN b.last_error_hint END
+            AS last_error_hint,
         b.reported_at
     FROM fanout._backfill b
     CROSS JOIN LATERAL (SELECT CASE WHEN b.state = 'complete' THEN b.rows_done
@@ -100,9 +101,9 @@ COMMENT ON COLUMN fanout.backfills.subscription IS 'Name of the subscription';
 COMMENT ON COLUMN fanout.backfills.schema_name IS 'Schema of the table';
 COMMENT ON COLUMN fanout.backfills.table_name IS 'Name of the table';
 COMMENT ON COLUMN fanout.backfills.state IS
-    'pending: its turn has not come; copying; complete; waiting: see detail; paused: by '
-    'fanout.pause_backfill(); cancelled: by fanout.cancel_backfill(); failed: it has stopped the '
-    'subscription, see last_error';
+    'pending: its turn has not come; copying; indexing: the rows are there, indexes are made, see '
+    'detail; complete; waiting: see detail; paused: by fanout.pause_backfill(); cancelled: by '
+    'fanout.cancel_backfill(); failed: it has stopped the subscription, see last_error';
 COMMENT ON COLUMN fanout.backfills.rows_done IS 'Rows that are at the target';
 COMMENT ON COLUMN fanout.backfills.rows_estimate IS
     'Rows there are to copy, as the catalogs guess; exact once complete';
@@ -122,7 +123,9 @@ COMMENT ON COLUMN fanout.backfills.predicate IS 'Which rows; null for all';
 COMMENT ON COLUMN fanout.backfills.generation IS 'Raised by each fanout.resync()';
 COMMENT ON COLUMN fanout.backfills.started_at IS 'When the first part was read';
 COMMENT ON COLUMN fanout.backfills.finished_at IS 'When the last part was at the target';
-COMMENT ON COLUMN fanout.backfills.detail IS 'What it is waiting for';
-COMMENT ON COLUMN fanout.backfills.last_error IS 'What went wrong last';
+COMMENT ON COLUMN fanout.backfills.detail IS
+    'What it is waiting for or doing; once complete: indexes of the source that are not carried';
+COMMENT ON COLUMN fanout.backfills.last_error IS
+    'What went wrong last; once complete: indexes that could not be made';
 COMMENT ON COLUMN fanout.backfills.last_error_hint IS 'What to do about it';
 COMMENT ON COLUMN fanout.backfills.reported_at IS 'When fanoutd last reported';

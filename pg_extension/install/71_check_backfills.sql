@@ -27,7 +27,7 @@ AS $body$
     UNION ALL
     SELECT format('backfill of %I.%I for %s', v.schema_name, v.table_name, v.subscription),
         CASE v.state WHEN 'failed' THEN 'error' ELSE 'warning' END,
-        v.state || coalesce(': ' || CASE v.state WHEN 'failed' THEN v.last_error
+        v.state || coalesce(': ' || CASE WHEN v.state IN ('failed', 'complete') THEN v.last_error
             ELSE v.detail END, ''),
         CASE v.state
             WHEN 'paused' THEN format('SELECT fanout.resume_backfill(%L);', v.subscription)
@@ -41,6 +41,7 @@ AS $body$
     FROM fanout.backfills v
     WHERE v.state IN ('paused', 'cancelled', 'failed')
         OR v.state = 'copying' AND v.detail IS NOT NULL
+        OR v.state = 'complete' AND v.last_error IS NOT NULL
     UNION ALL
     -- Large ones that cannot be read part by part.
     SELECT format('table %s', t.full_name), 'warning',

@@ -11,7 +11,12 @@ AS $body$
             'rows_per_second', fanout._option(def.options, 'rows_per_second'),
             'bytes_per_second', fanout._size_bytes(def.options -> 'bytes_per_second'),
             'chunk_bytes', fanout._size_bytes(def.options -> 'chunk_bytes'),
-            'on_nonempty', fanout._option(def.options, 'on_nonempty'))),
+            'on_nonempty', fanout._option(def.options, 'on_nonempty'),
+            'create_indexes', CASE
+                WHEN def.options @> '{"create_indexes": true}' THEN 'any_table'
+                WHEN NOT def.options ? 'create_indexes'
+                    AND fanout._option(def.options, 'create_tables') = 'true' THEN 'own_tables'
+                END)),
         'backfills', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                 'table', b.table_oid::bigint, 'schema', b.schema_name, 'name', b.table_name,
                 'generation', b.generation, 'predicate', b.predicate,

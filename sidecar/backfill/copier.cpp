@@ -66,6 +66,13 @@ void Copier::set_plan(const Plan& plan) {
             accept(request);
             tables_.at(request.table).listed = true;
         }
+        for (auto& [oid, copy] : tables_) {
+            copy.create_indexes =
+                parts_.takes_indexes ? options_.create_indexes : CreateIndexes::never;
+            const bool unwanted =
+                copy.create_indexes == CreateIndexes::never || copy.request.cancelled;
+            if (unwanted && copy.state == CopyState::indexing) copy.finish();
+        }
         settle_states();
         // One more than read at a time: it prepares the next chunk meanwhile.
         while (busy_ && readers_.size() <= options_.workers)
@@ -117,6 +124,8 @@ void Copier::settle_states() {
         for (const Range& range : copy.ranges.ranges())
             if (copy.under_way() && range.state == RangeState::landed)
                 next = std::min(next, range.passed_at);
+        if (copy.state == CopyState::indexing && copy.indexes != nullptr)
+            next = std::min(next, copy.indexes->read_at);
     }
     busy_ = busy;
     judges_ = busy || judges;
@@ -291,6 +300,31 @@ void Copier::pass(Lsn position) {
         settle_states();
     }
     changed_.notify_all();
+}
+
+std::optional<IndexTask> Copier::next_index(Lsn position) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [oid, copy] : tables_) {
+        if (copy.state != CopyState::indexing || copy.request.paused || copy.indexes == nullptr ||
+            copy.indexes->read_at > position)
+            continue;
+        IndexTask task{oid, copy.shape, copy.indexes, copy.next_index,
+                       copy.create_indexes == CreateIndexes::own_tables};
+        copy.detail = "creating index " + task.index().name;
+        news_ = turned_ = true;
+        return task;
+    }
+    return std::nullopt;
+}
+
+void Copier::index_done(const IndexTask& task, const std::string& problem,
+                        const std::string& remedy) {
+    const std::lock_guard lock(mutex_);
+    auto* copy = find(task.table);
+    if (copy == nullptr || copy->indexes != task.of) return;
+    copy->index_done(problem, remedy);
+    settle_states();
+    news_ = turned_ = true;
 }
 
 std::vector<std::pair<std::string, std::optional<std::string>>> Copier::due_notes() {

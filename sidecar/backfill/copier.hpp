@@ -33,6 +33,7 @@ struct CopierParts {
     std::function<std::string()> held_back;  // why no chunk may be begun now; empty: it may
     const std::atomic<bool>* stop_requested = nullptr;
     bool always_lenient = false;  // the target's cursor and the progress are not one
+    bool takes_indexes = false;   // the target does
 };
 
 /// Something the lane has to write.
@@ -51,6 +52,16 @@ struct Preparation {
     std::shared_ptr<const TableShape> shape;
     bool must_be_empty = false;
     bool truncate = false;
+};
+
+/// An index to make at the target.
+struct IndexTask {
+    Oid32 table = 0;
+    std::shared_ptr<const TableShape> shape;
+    std::shared_ptr<const source::TableIndexes> of;
+    std::size_t number = 0;
+    bool own_tables_only = false;
+    const source::IndexDefinition& index() const { return of->indexes[number]; }
 };
 
 using Notes = std::map<std::string, std::string>;  // by name: the table's OID
@@ -91,6 +102,10 @@ class Copier {
     /// The rows of it are at the connector; the note that follows says so.
     void landed(const Landing& landing, Lsn position);
     void pass(Lsn position);
+    /// An index to make now, the lane having passed `position`; its table shows that.
+    std::optional<IndexTask> next_index(Lsn position);
+    /// With a `problem`, it is not made and will not be.
+    void index_done(const IndexTask& task, const std::string& problem, const std::string& remedy);
     bool has_due_notes() const;
     /// Notes that have to be put, null text: it goes.
     std::vector<std::pair<std::string, std::optional<std::string>>> due_notes();

@@ -53,6 +53,8 @@ const char* state_text(CopyState state) {
             return "fresh";
         case CopyState::copying:
             return "copying";
+        case CopyState::indexing:
+            return "indexing";
         case CopyState::cancelled:
             return "cancelled";
         case CopyState::complete:
@@ -141,6 +143,11 @@ std::string TableCopy::note(std::uint32_t subscription) const {
         out["key"] = key_json(*shape->key);
         out["ranges"] = ranges_json(ranges);
     }
+    if (state == CopyState::complete && !detail.empty()) out["detail"] = detail;
+    if (state == CopyState::complete && !last_error.empty()) {
+        out["last_error"] = last_error;
+        out["last_error_hint"] = last_error_hint;
+    }
     // A connector may hold a note in text that is UTF-8; a name may be of another encoding.
     return out.dump(-1, ' ', true, json::error_handler_t::replace);
 }
@@ -166,6 +173,11 @@ bool TableCopy::take_note(const std::string& text, std::uint32_t subscription) {
         const std::string was = in.at("state").get<std::string>();
         const bool in_order = in.value("mode", "") == "ordered";
         if (was == "complete") made.state = CopyState::complete;
+        // Which of its indexes are there is the target's to know.
+        if (was == "indexing") made.state = CopyState::indexing;
+        made.detail = in.value("detail", "");
+        made.last_error = in.value("last_error", "");
+        made.last_error_hint = in.value("last_error_hint", "");
         if (was == "cancelled") made.state = CopyState::cancelled;
         if (was == "copying" && in_order) {
             made.state = CopyState::copying;

@@ -13,6 +13,10 @@ namespace fanout::backfill {
 
 enum class OnNonempty : std::uint8_t { error, truncate, upsert };
 
+/// At which tables of the target the source's secondary indexes are made: those that the connector
+/// has made itself, or whichever.
+enum class CreateIndexes : std::uint8_t { never, own_tables, any_table };
+
 /// One table of one subscription.
 struct Request {
     Oid32 table = 0;
@@ -34,6 +38,7 @@ struct Options {
     std::uint64_t rows_per_second = 0, bytes_per_second = 0;  // 0: no limit
     std::uint64_t chunk_bytes = 0;                            // 0: by the number of workers
     OnNonempty on_nonempty = OnNonempty::error;
+    CreateIndexes create_indexes = CreateIndexes::never;
     friend bool operator==(const Options&, const Options&) = default;
 };
 
@@ -46,7 +51,7 @@ struct Plan {
 /// One table's copy, as it is told.
 struct Report {
     Request request;
-    std::string state, mode, detail, last_error;
+    std::string state, mode, detail, last_error, last_error_hint;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
     double rows_estimate = -1, bytes_estimate = -1;
     std::chrono::system_clock::time_point started_at{}, finished_at{};

@@ -71,7 +71,7 @@ const std::vector<std::size_t>* TableCopy::key_places(const fanout_table& table)
 
 Judgement TableCopy::judge(const fanout_change& change, std::uint32_t xid) {
     const bool moves_key = change.op == FANOUT_UPDATE && change.before_kind != FANOUT_BEFORE_NONE;
-    if (state == CopyState::complete)
+    if (state == CopyState::indexing || state == CopyState::complete)
         return foreign_rows ? judge_beside_foreign(change) : Judgement{Verdict::apply};
     if (state == CopyState::gone) return {Verdict::drop};
     if (state == CopyState::cancelled) {
@@ -217,10 +217,33 @@ void TableCopy::pass(Lsn position) {
     ranges.pass(position);
     note_due = note_due || ranges.ranges().size() != before;
     if (!ranges.all_done()) return;
+    detail.clear();
+    last_error.clear();
+    note_due = true;
+    if (create_indexes == CreateIndexes::never) {
+        finish();
+        return;
+    }
+    state = CopyState::indexing;
+    indexes.reset();
+    planning = false;
+}
+
+void TableCopy::finish() {
     state = CopyState::complete;
     finished_at = std::chrono::system_clock::now();
-    detail.clear();
+    detail = indexes == nullptr ? "" : indexes->left_out;
+    indexes.reset();
+    next_index = 0;
     note_due = true;
+}
+
+void TableCopy::index_done(const std::string& problem, const std::string& remedy) {
+    if (!problem.empty()) {
+        last_error += (last_error.empty() ? "" : "; ") + problem;
+        last_error_hint += (last_error_hint.empty() ? "" : " ") + remedy;
+    }
+    if (++next_index >= indexes->indexes.size()) finish();
 }
 
 Report TableCopy::report() const {
@@ -233,6 +256,9 @@ Report TableCopy::report() const {
         case CopyState::copying:
             out.state = detail.empty() ? "copying" : "waiting";
             break;
+        case CopyState::indexing:
+            out.state = "indexing";
+            break;
         case CopyState::complete:
         case CopyState::gone:
             out.state = "complete";
@@ -241,10 +267,11 @@ Report TableCopy::report() const {
             out.state = "cancelled";
             break;
     }
-    if (under_way() && request.paused) out.state = "paused";
+    if ((under_way() || state == CopyState::indexing) && request.paused) out.state = "paused";
     out.mode = mode == CopyMode::snapshot ? "snapshot" : (lenient ? "lenient" : "ordered");
     out.detail = detail;
     out.last_error = last_error;
+    out.last_error_hint = last_error_hint;
     out.rows = rows;
     out.bytes = bytes;
     out.chunks = chunks;

@@ -15,6 +15,7 @@
 #include "sidecar/backfill/range_map.hpp"
 #include "sidecar/backfill/request.hpp"
 #include "sidecar/backfill/table_shape.hpp"
+#include "sidecar/source/table_indexes.hpp"
 
 namespace fanout::backfill {
 
@@ -49,7 +50,8 @@ struct Judgement {
     std::uint64_t window = 0;
 };
 
-enum class CopyState : std::uint8_t { fresh, copying, complete, cancelled, gone };
+/// indexing: all rows are at the target, its indexes are not.
+enum class CopyState : std::uint8_t { fresh, copying, indexing, complete, cancelled, gone };
 enum class CopyMode : std::uint8_t { unknown, ordered, snapshot };
 
 struct TableCopy {
@@ -67,12 +69,20 @@ struct TableCopy {
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
     std::uint64_t chunk_rows = 10'000;  // what the next chunk should have
-    std::string detail, last_error;
+    std::string detail, last_error, last_error_hint;
     std::chrono::system_clock::time_point started_at{}, finished_at{};
     std::chrono::steady_clock::time_point retry_at{};
     bool note_due = true;
+    CreateIndexes create_indexes = CreateIndexes::never;
+    std::shared_ptr<const source::TableIndexes> indexes;  // to be made; null: not read yet
+    std::size_t next_index = 0;                           // of them
 
     bool under_way() const { return state == CopyState::fresh || state == CopyState::copying; }
+
+    /// There is something to read at the source.
+    bool wants_reader() const {
+        return under_way() || (state == CopyState::indexing && indexes == nullptr);
+    }
 
     /// What becomes of a change by transaction `xid`. May mark a key to be read again.
     Judgement judge(const fanout_change& change, std::uint32_t xid);
@@ -87,6 +97,10 @@ struct TableCopy {
     void restart();
     /// The lane is at `position`.
     void pass(Lsn position);
+    /// Nothing is left to do.
+    void finish();
+    /// The next index is made, or will not be: then `problem` says why, and `remedy` what to do.
+    void index_done(const std::string& problem, const std::string& remedy);
 
     std::string note(std::uint32_t subscription) const;
     /// False: the note is of another subscription, or not understood; then nothing was taken.

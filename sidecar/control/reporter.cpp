@@ -72,7 +72,8 @@ json copy_json(const backfill::Report& r) {
             {"snapshot_held_seconds",
              r.snapshot_held_seconds < 0 ? json(nullptr) : json(r.snapshot_held_seconds)},
             {"detail", text_or_null(r.detail)},
-            {"last_error", text_or_null(r.last_error)}};
+            {"last_error", text_or_null(r.last_error)},
+            {"last_error_hint", text_or_null(r.last_error_hint)}};
 }
 
 json subscription_json(std::uint32_t id, const lane::LaneSnapshot& s) {

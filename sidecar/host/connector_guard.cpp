@@ -124,6 +124,13 @@ Outcome ConnectorGuard::prepare_table(const fanout_table& table, bool must_be_em
     });
 }
 
+Outcome ConnectorGuard::create_index(const fanout_table& table, const fanout_index& index,
+                                     bool own_tables_only) {
+    return guarded(connector_.name, "create_index", [&](fanout_error* error) {
+        return connector_.create_index(self_, &table, &index, own_tables_only ? 1 : 0, error);
+    });
+}
+
 void ConnectorGuard::on_log(void* context, int level, const char* message) {
     const auto* guard = static_cast<ConnectorGuard*>(context);
     log::Level as = log::Level::error;

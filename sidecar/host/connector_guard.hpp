@@ -45,6 +45,8 @@ class ConnectorGuard {
     Outcome put_note(const std::string& name, const char* text);
     Outcome read_notes(std::map<std::string, std::string>& notes);
     Outcome prepare_table(const fanout_table& table, bool must_be_empty);
+    Outcome create_index(const fanout_table& table, const fanout_index& index,
+                         bool own_tables_only);  // if it creates indexes
 
     bool keeps_cursor() const { return (connector_.capabilities & FANOUT_CAP_TARGET_CURSOR) != 0; }
     bool keeps_notes() const { return (connector_.capabilities & FANOUT_CAP_NOTES) != 0; }
@@ -54,6 +56,7 @@ class ConnectorGuard {
     }
     bool applies_ddl() const { return (connector_.capabilities & FANOUT_CAP_DDL) != 0; }
     bool sets_sequences() const { return (connector_.capabilities & FANOUT_CAP_SEQUENCES) != 0; }
+    bool creates_indexes() const { return (connector_.capabilities & FANOUT_CAP_INDEXES) != 0; }
     bool flushes_ahead() const { return (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0; }
     const char* name() const { return connector_.name; }
 

@@ -61,6 +61,7 @@ ordered_json capabilities_of(const fanout_connector& connector) {
     if ((connector.capabilities & FANOUT_CAP_CREATE_TABLES) != 0) list.push_back("create_tables");
     if ((connector.capabilities & FANOUT_CAP_DDL) != 0) list.push_back("ddl");
     if ((connector.capabilities & FANOUT_CAP_SEQUENCES) != 0) list.push_back("sequences");
+    if ((connector.capabilities & FANOUT_CAP_INDEXES) != 0) list.push_back("indexes");
     return list;
 }
 

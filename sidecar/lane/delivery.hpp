@@ -116,6 +116,8 @@ class Delivery {
     void take_plan();
     Trouble serve_copies();
     Trouble prepare_copies();
+    Trouble create_next_index();
+    void show_copies();
     Trouble land_window(std::uint64_t window);
     Trouble land(const backfill::Landing& landing);
     Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "sidecar/lane/delivery.hpp"
+#include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
 
@@ -58,6 +59,7 @@ void Delivery::take_plan() {
     };
     parts.stop_requested = &stop_requested_;
     parts.always_lenient = connector_.keeps_cursor() && !connector_.keeps_notes();
+    parts.takes_indexes = connector_.creates_indexes();
     copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
 }
 
@@ -74,6 +76,7 @@ Delivery::Trouble Delivery::serve_copies() {
     copier_->hold();
     if (auto trouble = prepare_copies()) return trouble;
     if (auto trouble = land_what_is_ready()) return trouble;
+    if (auto trouble = create_next_index()) return trouble;
     if (copier_->has_due_notes()) {
         if (auto trouble = deliver()) return trouble;
         if (auto trouble = flush()) return trouble;
@@ -107,9 +110,42 @@ Delivery::Trouble Delivery::tell_of_copies() {
     copier_->told();
     copies_told_at_ = std::chrono::steady_clock::now();
     if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
+    show_copies();
+    return save_cursor_if_due();
+}
+
+void Delivery::show_copies() {
     outbox_.update([&](LaneSnapshot& board) { board.backfills = copier_->reports(); });
     outbox_.post(LaneEvent::progress);
-    return save_cursor_if_due();
+}
+
+/// One at a time, so that the stream goes on between two. Whether it is there already is asked at
+/// the target, so that nothing has to be kept about those that are done. One that cannot be made
+/// holds up nobody: no row depends on it.
+Delivery::Trouble Delivery::create_next_index() {
+    const auto task = copier_->next_index(passed_.end_lsn);
+    if (!task) return std::nullopt;
+    if (auto trouble = deliver_durably()) return trouble;
+    show_copies();
+    const auto& index = task->index();
+    const fanout_index wanted{{index.name.data(), index.name.size()},
+                              static_cast<std::uint8_t>(index.unique ? 1 : 0),
+                              {index.definition.data(), index.definition.size()}};
+    const auto outcome = connector_.create_index(task->shape->table, wanted, task->own_tables_only);
+    if (outcome.code == FANOUT_RETRY || outcome.code == FANOUT_FENCED)
+        return failed_call("create_index", outcome);
+    std::string problem;
+    if (!outcome.ok()) {
+        problem = "index " + index.name + " was not made: " + outcome.message;
+        log::warning("an index of the source is not made at the target",
+                     {{"subscription", settings_.name},
+                      {"index", index.name},
+                      {"error", outcome.message},
+                      {"hint", outcome.hint},
+                      {"by hand", index.statement}});
+    }
+    copier_->index_done(*task, problem, index.statement + ";");
+    return std::nullopt;
 }
 
 Delivery::Trouble Delivery::prepare_copies() {

@@ -26,6 +26,11 @@ std::string shown_statement(const fanout_ddl& ddl) {
     return text;
 }
 
+/// An index less is nothing that a person would have to be asked about.
+bool is_for_target(std::uint8_t kind, OnDdl on_ddl) {
+    return concerns_target(kind) || (kind == FANOUT_DDL_DROP_INDEX && on_ddl == OnDdl::apply);
+}
+
 Ending unreadable(const Status& status) {
     return {Ending::Kind::trouble, LaneState::failed, status.text(),
             "the journal on disk was changed, or worker and fanoutd are of different versions", 0};
@@ -40,7 +45,7 @@ Delivery::Trouble Delivery::take_ddl(const wire::RecordView& record) {
     if (!batch_.in_transaction())
         return unreadable(Status::corruption("the schema change at " + lsn_text(record.header.lsn) +
                                              " belongs to no transaction"));
-    if (!change.wanted || !concerns_target(change.ddl.kind)) return std::nullopt;
+    if (!change.wanted || !is_for_target(change.ddl.kind, settings_.on_ddl)) return std::nullopt;
     if (is_parked(record)) return park(record, nullptr);
     // Whoever changes the target by other means has seen to its old rows as well.
     if (change.ddl.kind == FANOUT_DDL_REWRITE &&

@@ -108,6 +108,13 @@ backfill::OnNonempty on_nonempty_of(const json& object) {
     return text == "upsert" ? backfill::OnNonempty::upsert : backfill::OnNonempty::error;
 }
 
+backfill::CreateIndexes create_indexes_of(const json& object) {
+    const std::string text = object.value("create_indexes", "");
+    if (text == "own_tables") return backfill::CreateIndexes::own_tables;
+    return text == "any_table" ? backfill::CreateIndexes::any_table
+                               : backfill::CreateIndexes::never;
+}
+
 /// Rows and columns that the stream carries of the table; the copy has to be the same.
 void apply_filter(const json& filter, backfill::Request& request) {
     if (const auto rows = filter.find("predicate"); rows != filter.end() && rows->is_string())
@@ -133,6 +140,7 @@ backfill::Plan copies_of(const json& subscription) {
         options.bytes_per_second = number_of(*given, "bytes_per_second", 0);
         options.chunk_bytes = number_of(*given, "chunk_bytes", options.chunk_bytes);
         options.on_nonempty = on_nonempty_of(*given);
+        options.create_indexes = create_indexes_of(*given);
     }
     const auto list = subscription.find("backfills");
     if (list == subscription.end() || !list->is_array()) return plan;

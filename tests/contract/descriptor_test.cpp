@@ -47,12 +47,15 @@ TEST_F(DescriptorTest, has_every_function) {
     EXPECT_NE(connector_.test, nullptr);
     EXPECT_EQ(connector_.settle != nullptr,
               (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0);
+    EXPECT_EQ(connector_.create_index != nullptr,
+              (connector_.capabilities & FANOUT_CAP_INDEXES) != 0);
 }
 
 TEST_F(DescriptorTest, uses_known_capabilities_only) {
-    EXPECT_EQ(connector_.capabilities & ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES |
-                                          FANOUT_CAP_CREATE_TABLES | FANOUT_CAP_FLUSH_AHEAD |
-                                          FANOUT_CAP_NOTES | FANOUT_CAP_DDL | FANOUT_CAP_SEQUENCES),
+    EXPECT_EQ(connector_.capabilities &
+                  ~(FANOUT_CAP_TARGET_CURSOR | FANOUT_CAP_MESSAGES | FANOUT_CAP_CREATE_TABLES |
+                    FANOUT_CAP_FLUSH_AHEAD | FANOUT_CAP_NOTES | FANOUT_CAP_DDL |
+                    FANOUT_CAP_SEQUENCES | FANOUT_CAP_INDEXES),
               0U);
 }
 

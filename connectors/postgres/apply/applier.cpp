@@ -9,6 +9,7 @@
 #include "fanout/base/fault_point.hpp"
 #include "fanout/base/lsn_text.hpp"
 #include "postgres/apply/copy_rows.hpp"
+#include "postgres/target/create_indexes.hpp"
 
 namespace fanout::postgres {
 namespace {
@@ -269,6 +270,13 @@ void Applier::prepare_table(const fanout_table& table, bool must_be_empty) {
             " of the target has rows already, and the subscription copies the source's into it",
         "Empty it, or set \"on_nonempty\" to \"truncate\" or \"upsert\" in the subscription's "
         "options; \"backfill\": false copies nothing.");
+}
+
+void Applier::create_index(const fanout_table& table, const fanout_index& index,
+                           bool own_tables_only) {
+    take_written();
+    postgres::create_index(session_, table, index, own_tables_only);
+    plans_.forget(table.oid);  // how its rows may be regrouped depends on its unique indexes
 }
 
 /// Everything sent is done afterwards, and the connection free for single statements.

@@ -46,6 +46,7 @@ class Applier : private StatementSink {
     }
     /// Makes the table if it may; refuses it if it has rows and must have none.
     void prepare_table(const fanout_table& table, bool must_be_empty);
+    void create_index(const fanout_table& table, const fanout_index& index, bool own_tables_only);
 
   private:
     struct Group {

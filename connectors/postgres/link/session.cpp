@@ -60,6 +60,11 @@ std::chrono::seconds connect_timeout(PGconn* connection) {
     return found;
 }
 
+bool is_error(const PGresult* result) {
+    const auto status = PQresultStatus(result);
+    return status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
+}
+
 }  // namespace
 
 Interrupt::Interrupt() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -183,15 +188,18 @@ ResultPtr Session::next_result() {
     return ResultPtr(PQgetResult(connection_));
 }
 
-ResultPtr Session::last_result(const std::string& doing) {
+ResultPtr Session::last_answer(const std::string& doing) {
     flush();
     ResultPtr last;
     while (ResultPtr result = next_result())
         last = std::move(result);
     if (last == nullptr) throw_lost(doing);
-    const auto status = PQresultStatus(last.get());
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        throw_error(read_error(last.get()), doing);
+    return last;
+}
+
+ResultPtr Session::last_result(const std::string& doing) {
+    ResultPtr last = last_answer(doing);
+    if (is_error(last.get())) throw_error(read_error(last.get()), doing);
     return last;
 }
 
@@ -210,6 +218,13 @@ ResultPtr Session::query(const std::string& sql, const std::vector<TextParameter
 void Session::execute(const std::string& sql, const std::string& doing) {
     if (PQsendQuery(connection_, sql.c_str()) == 0) throw_lost(doing);
     last_result(doing);
+}
+
+std::optional<SqlError> Session::attempt(const std::string& sql, const std::string& doing) {
+    if (PQsendQuery(connection_, sql.c_str()) == 0) throw_lost(doing);
+    const ResultPtr last = last_answer(doing);
+    if (!is_error(last.get())) return std::nullopt;
+    return read_error(last.get());
 }
 
 void Session::log(int level, const std::string& text) const {

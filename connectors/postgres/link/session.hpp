@@ -60,6 +60,8 @@ class Session {
                     const std::string& doing);
     /// Several statements without parameters.
     void execute(const std::string& sql, const std::string& doing);
+    /// As execute(); what the server says is returned. Throws if the connection is lost.
+    std::optional<SqlError> attempt(const std::string& sql, const std::string& doing);
 
     PGconn* connection() const { return connection_; }
     /// Waits until the socket is readable, or writable if `for_write`. Throws FANOUT_RETRY when
@@ -78,6 +80,7 @@ class Session {
     void check_encoding();
     void pin_settings();
     ResultPtr last_result(const std::string& doing);
+    ResultPtr last_answer(const std::string& doing);
 
     const fanout_host& host_;
     Interrupt& interrupt_;

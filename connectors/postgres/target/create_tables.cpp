@@ -87,6 +87,8 @@ void create_table(Session& link, const fanout_table& table, MissingTypes missing
     if (PQntuples(schema.get()) == 0)
         sql += "CREATE SCHEMA IF NOT EXISTS " + kit::quote_identifier(view(table.schema)) + ";";
     sql += create_table_sql(table, find_missing_types(link, table, missing_types, doing));
+    sql += ";INSERT INTO fanout_state.fanout_own_table VALUES (" + kit::quote_literal(name) +
+           "::pg_catalog.regclass) ON CONFLICT DO NOTHING";
     // Inside a group the table comes and goes with it: its COMMIT is for the cursor to give.
     if (PQtransactionStatus(link.connection()) == PQTRANS_IDLE) sql = "BEGIN;" + sql + ";COMMIT";
     link.execute(sql, doing);

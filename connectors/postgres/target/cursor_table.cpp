@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kIsThere = R"(
 SELECT EXISTS (SELECT FROM pg_attribute
                WHERE attrelid = to_regclass('fanout_state.fanout_cursor') AND attname = 'opened')
-    AND to_regclass('fanout_state.fanout_note') IS NOT NULL)";
+    AND to_regclass('fanout_state.fanout_note') IS NOT NULL
+    AND to_regclass('fanout_state.fanout_own_table') IS NOT NULL)";
 
 constexpr const char* kCreate = R"(
 BEGIN;
@@ -41,6 +42,9 @@ CREATE TABLE IF NOT EXISTS fanout_state.fanout_note (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE fanout_state.fanout_note IS
     'pg_fanout: how far the copying of each table is; changed together with the rows';
+CREATE TABLE IF NOT EXISTS fanout_state.fanout_own_table (table_oid oid PRIMARY KEY);
+COMMENT ON TABLE fanout_state.fanout_own_table IS
+    'pg_fanout: the tables that create_tables has made; indexes are only made for those';
 COMMIT)";
 
 // An older epoch lets us in; a newer one leaves the row alone and returns nothing. `opened` keeps

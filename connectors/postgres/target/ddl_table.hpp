@@ -16,6 +16,7 @@ inline constexpr kit::DdlEffect kDdlEffects[] = {
     {FANOUT_DDL_ALTER_NULLABLE, "SET or DROP NOT NULL"},
     {FANOUT_DDL_ALTER_KEY, "DROP CONSTRAINT, ADD PRIMARY KEY"},
     {FANOUT_DDL_REWRITE, "TRUNCATE; the rows follow"},
+    {FANOUT_DDL_DROP_INDEX, "DROP INDEX, of the same name"},
 };
 
 }  // namespace fanout::postgres

@@ -94,6 +94,8 @@ void SchemaChanger::dispatch(const fanout_ddl& ddl) {
             return alter_key(ddl);
         case FANOUT_DDL_REWRITE:
             return rewrite(ddl);
+        case FANOUT_DDL_DROP_INDEX:
+            return drop_index(ddl);
         default:
             return;
     }
@@ -211,6 +213,21 @@ void SchemaChanger::alter_key(const fanout_ddl& ddl) {
 void SchemaChanger::rewrite(const fanout_ddl& ddl) {
     emptied_.insert(ddl.oid);
     if (has_table(ddl.schema, ddl.name)) run("TRUNCATE ONLY " + table_name(ddl));
+}
+
+// A unique index that the source no longer has would refuse rows that the source now takes.
+void SchemaChanger::drop_index(const fanout_ddl& ddl) {
+    if (ddl.before.size == 0) return;
+    const ResultPtr found = session_.query(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, i.relname) FROM pg_catalog.pg_class t "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace JOIN pg_catalog.pg_index x "
+        "ON x.indrelid = t.oid JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid "
+        "WHERE n.nspname = $1 AND t.relname = $2 AND i.relname = $3::pg_catalog.jsonb ->> 'index' "
+        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.oid)",
+        {std::string(view(ddl.schema)), std::string(view(ddl.name)), std::string(view(ddl.before))},
+        kDoing);
+    if (PQntuples(found.get()) != 0)
+        run(std::string("DROP INDEX ") + PQgetvalue(found.get(), 0, 0));
 }
 
 }  // namespace fanout::postgres

@@ -34,6 +34,7 @@ class SchemaChanger {
     void alter_nullable(const fanout_ddl& ddl);
     void alter_key(const fanout_ddl& ddl);
     void rewrite(const fanout_ddl& ddl);
+    void drop_index(const fanout_ddl& ddl);
     bool has_table(fanout_text schema, fanout_text name);
     bool has_column(const fanout_ddl& ddl, fanout_text column);
     void run(const std::string& sql);

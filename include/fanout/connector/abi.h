@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define FANOUT_CONNECTOR_ABI 3u
+#define FANOUT_CONNECTOR_ABI 4u
 
 typedef struct fanout_text {
     const char* data;
@@ -92,6 +92,13 @@ typedef struct fanout_table {
     size_t column_count;
     char identity; /* 'd' default, 'f' full, 'i' index, 'n' nothing */
 } fanout_table;
+
+/* An index of a table, as PostgreSQL describes it. */
+typedef struct fanout_index {
+    fanout_text name;
+    uint8_t unique;
+    fanout_text definition; /* what stands behind USING: `btree (a, lower(b)) WHERE c > 0` */
+} fanout_index;
 
 /* ---- changes ------------------------------------------------------------------------------ */
 
@@ -287,6 +294,8 @@ typedef struct fanout_session {
 #define FANOUT_CAP_DDL 0x20u
 /* It takes FANOUT_SEQUENCE. */
 #define FANOUT_CAP_SEQUENCES 0x40u
+/* It has create_index. */
+#define FANOUT_CAP_INDEXES 0x80u
 
 typedef void (*fanout_note_reader)(void* context, const char* name, const char* text);
 
@@ -336,6 +345,13 @@ typedef struct fanout_connector {
      * how far the target is. The trouble of an earlier write or flush may come out here, or in any
      * later call. */
     fanout_outcome (*settle)(void* self, int until, fanout_progress* progress, fanout_error* error);
+
+    /* With FANOUT_CAP_INDEXES, else NULL. After the last copied row of a table, nothing being
+     * unflushed: makes an index unless the table has one of the name. May take long; ends with
+     * `interrupt`. `own_tables_only`: nothing happens to a table that it has not made itself.
+     * FANOUT_REJECT and FANOUT_FATAL: it cannot be made, and the host goes on without it. */
+    fanout_outcome (*create_index)(void* self, const fanout_table* table, const fanout_index* index,
+                                   int own_tables_only, fanout_error* error);
 } fanout_connector;
 
 typedef const fanout_connector* (*fanout_connector_entry_fn)(void);

@@ -59,6 +59,10 @@ class Connector {
     virtual void put_note(const std::string& name, const std::optional<std::string>& text);
     virtual Notes read_notes() { return {}; }
     virtual void prepare_table(const fanout_table&, bool /*must_be_empty*/) {}
+    /// With FANOUT_CAP_INDEXES only.
+    virtual void create_index(const fanout_table&, const fanout_index&, bool /*own_tables_only*/) {
+        throw ConnectorError(FANOUT_FATAL, "create_index() without FANOUT_CAP_INDEXES");
+    }
     /// With FANOUT_CAP_FLUSH_AHEAD only.
     virtual fanout_progress settle(fanout_settle) {
         throw ConnectorError(FANOUT_FATAL, "settle() without FANOUT_CAP_FLUSH_AHEAD");
@@ -147,6 +151,13 @@ fanout_connector make_entry(fanout_connector entry) {
             static_cast<Connector*>(self)->prepare_table(*table, must_be_empty != 0);
         });
     };
+    if ((entry.capabilities & FANOUT_CAP_INDEXES) != 0)
+        entry.create_index = [](void* self, const fanout_table* table, const fanout_index* index,
+                                int own_tables_only, fanout_error* error) {
+            return guarded(error, [&] {
+                static_cast<Connector*>(self)->create_index(*table, *index, own_tables_only != 0);
+            });
+        };
     if ((entry.capabilities & FANOUT_CAP_FLUSH_AHEAD) == 0) return entry;
     entry.settle = [](void* self, int until, fanout_progress* progress, fanout_error* error) {
         return guarded(error, [&] {

@@ -18,6 +18,7 @@ struct ChunkJob {
     std::vector<std::string> columns;
     std::map<std::string, std::string> masks;
     CopyMode mode = CopyMode::unknown;
+    bool indexes = false;  // look at those only
     std::shared_ptr<const TableShape> shape;
     Bound lower, upper;
     std::vector<std::shared_ptr<const KeyValues>> keys;  // if any: these alone, not lower to upper

@@ -61,10 +61,10 @@ std::optional<ChunkJob> Reader::claim() {
     const bool wanted = number_ <= copier_.options_.workers;
     bool any = false;
     for (auto& [oid, copy] : copier_.tables_) {
-        if (!copy.under_way() || copy.request.paused || !copy.listed) continue;
+        if (!copy.wants_reader() || copy.request.paused || !copy.listed) continue;
         any = true;
         if (!wanted || Clock::now() < copy.retry_at) continue;
-        const bool looks = copy.mode == CopyMode::unknown;
+        const bool looks = copy.mode == CopyMode::unknown || copy.state == CopyState::indexing;
         if (!looks && (!held.empty() || waiting >= copier_.windows_max())) {
             if (!held.empty()) copy.detail = held;
             continue;
@@ -93,7 +93,8 @@ bool Reader::begin(TableCopy& copy, ChunkJob& job) {
     job.mode = copy.mode;
     job.shape = copy.shape;
     job.rows = std::min(copy.chunk_rows, rows_by_rate());
-    if (copy.mode == CopyMode::unknown) {
+    job.indexes = copy.state == CopyState::indexing;
+    if (copy.mode == CopyMode::unknown || job.indexes) {
         if (copy.planning) return false;
         copy.planning = true;
         return true;
@@ -137,6 +138,7 @@ bool Reader::choose(TableCopy& copy, ChunkJob& job) {
 
 Status Reader::work(ChunkJob& job) {
     if (auto done = source_.connect(); !done.is_ok()) return done;
+    if (job.indexes) return look_at_indexes(job);
     if (job.id == 0) return look(job);
     const auto start = Clock::now();
     if (short_of_wal()) return wait_for_wal(job);
@@ -220,6 +222,40 @@ Status Reader::look(const ChunkJob& job) {
         copy->request.schema = seen->schema;
         copy->request.name = seen->name;
         copier_.news_ = true;
+    }
+    copier_.ask_lane();
+    return Status::ok();
+}
+
+/// What the rows being there leaves to do. The lane has to be where the table is what was seen.
+Status Reader::look_at_indexes(const ChunkJob& job) {
+    auto shape =
+        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
+    if (!shape.is_ok()) return shape.status();
+    auto found = source::read_indexes(source_.eyes(), job.table, job.columns, job.masks);
+    if (!found.is_ok()) return found.status();
+    const auto seen_at = source_.flush_wal();
+    if (!seen_at.is_ok()) return seen_at.status();
+    found.value().read_at = seen_at.value();
+    if (!found.value().left_out.empty())
+        log::info("indexes of the source that the target does not get",
+                  {{"table", job.schema + "." + job.name}, {"indexes", found.value().left_out}});
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr || copy->state != CopyState::indexing) return Status::ok();
+        copy->planning = false;
+        copy->last_error.clear();
+        if (shape.value() == nullptr) {
+            copier_.forget(*copy);
+            return Status::ok();
+        }
+        copy->shape = shape.value();
+        copy->indexes = std::make_shared<const source::TableIndexes>(std::move(found.value()));
+        copy->next_index = 0;
+        if (copy->indexes->indexes.empty()) copy->finish();
+        copier_.settle_states();
+        copier_.news_ = copier_.turned_ = true;
     }
     copier_.ask_lane();
     return Status::ok();

@@ -27,6 +27,7 @@ class Reader {
     bool short_of_wal();
     Status wait_for_wal(const ChunkJob& job);
     Status look(const ChunkJob& job);
+    Status look_at_indexes(const ChunkJob& job);
     Status choose_end(ChunkJob& job);
     Status check_shape(ChunkJob& job);
     Result<std::shared_ptr<Window>> open_window(const ChunkJob& job);

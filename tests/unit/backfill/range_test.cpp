@@ -281,5 +281,53 @@ TEST_F(CopyTest, the_note_brings_back_what_is_at_the_target) {
     EXPECT_EQ(judge(FANOUT_INSERT, {}, 15, kSeen), Verdict::apply);
 }
 
+/// All rows of a copy that is to have indexes are there.
+void finish_rows(TableCopy& copy) {
+    copy.create_indexes = CreateIndexes::own_tables;
+    copy.windows.clear();
+    copy.ranges = RangeMap();
+    copy.ranges.ranges()[0].state = RangeState::done;
+    copy.last_error = "of a chunk";
+    copy.pass(500);
+}
+
+TEST_F(CopyTest, indexes_follow_the_rows) {
+    finish_rows(copy_);
+    EXPECT_EQ(copy_.state, CopyState::indexing);
+    EXPECT_FALSE(copy_.under_way());
+    EXPECT_TRUE(copy_.wants_reader());
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 35, kUnseen), Verdict::apply);
+    TableCopy again;
+    ASSERT_TRUE(again.take_note(copy_.note(7), 7));
+    EXPECT_EQ(again.state, CopyState::indexing);
+    EXPECT_TRUE(again.wants_reader());
+    source::TableIndexes found;
+    found.indexes = {{"a", false, "", "make a"}, {"b", true, "", "make b"}};
+    found.left_out = "not carried: c";
+    again.indexes = std::make_shared<const source::TableIndexes>(found);
+    EXPECT_FALSE(again.wants_reader());
+    again.index_done("a failed", "make a;");
+    EXPECT_EQ(again.state, CopyState::indexing);
+    again.index_done("", "make b;");
+    EXPECT_EQ(again.state, CopyState::complete);
+    TableCopy last;
+    ASSERT_TRUE(last.take_note(again.note(7), 7));
+    const Report told = last.report();
+    EXPECT_EQ(told.state, "complete");
+    EXPECT_EQ(told.detail, "not carried: c");
+    EXPECT_EQ(told.last_error, "a failed");
+    EXPECT_EQ(told.last_error_hint, "make a;");
+}
+
+TEST_F(CopyTest, nothing_follows_the_rows_where_none_are_wanted) {
+    copy_.windows.clear();
+    copy_.ranges = RangeMap();
+    copy_.ranges.ranges()[0].state = RangeState::done;
+    copy_.last_error = "of a chunk";
+    copy_.pass(500);
+    EXPECT_EQ(copy_.state, CopyState::complete);
+    EXPECT_EQ(copy_.report().last_error, "");
+}
+
 }  // namespace
 }  // namespace fanout::backfill
