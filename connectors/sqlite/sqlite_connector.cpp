@@ -178,7 +178,7 @@ connector::Notes SqliteConnector::read_notes() {
 
 void SqliteConnector::prepare_table(const fanout_table& table, bool must_be_empty) {
     begin();
-    writer_for(table);
+    if (writer_for(table).impossible()) return;
     Statement look(database_, any_row_text(table));
     if (!must_be_empty || !look.next()) return;
     throw ConnectorError(FANOUT_FATAL,

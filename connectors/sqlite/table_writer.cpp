@@ -48,6 +48,10 @@ TableWriter::TableWriter(Database& database, const fanout_table& table, Policy p
       binder_(policy.unrepresentable) {
     const std::string name = target_name(table);
     if (target_columns(database_, name).empty()) {
+        if (table.column_count == 0) {
+            impossible_ = true;
+            return;
+        }
         const std::string text = create_table_text(table);
         if (!policy_.create_tables)
             throw ConnectorError(
@@ -90,6 +94,10 @@ int TableWriter::bind_columns(Statement& statement, int at, const std::vector<st
 }
 
 void TableWriter::insert(const fanout_change& change) {
+    if (impossible_)
+        throw ConnectorError(
+            FANOUT_REJECT, "SQLite has no tables without columns",
+            "give " + source_name(*change.table) + " a column, or take it out of the subscription");
     const bool replaces = (change.flags & FANOUT_CHANGE_LENIENT) != 0;
     if (replaces && finder_.kind == RowFinder::Kind::key) {
         if (!erase_) erase_.emplace(database_, delete_text(*change.table, finder_));
@@ -168,7 +176,7 @@ void TableWriter::need_one_row(std::int64_t changed, const fanout_change& change
 }
 
 void TableWriter::truncate(const fanout_table& table) {
-    database_.execute(truncate_text(table));
+    if (!impossible_) database_.execute(truncate_text(table));
 }
 
 }  // namespace fanout::sqlite_target

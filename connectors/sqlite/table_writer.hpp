@@ -27,6 +27,8 @@ class TableWriter {
     TableWriter(Database& database, const fanout_table& table, Policy policy);
 
     std::uint64_t version() const { return version_; }
+    /// SQLite has no tables without columns: then there is none, and inserts are refused by name.
+    bool impossible() const { return impossible_; }
     void insert(const fanout_change& change);
     void update(const fanout_change& change);
     void erase(const fanout_change& change);
@@ -45,6 +47,7 @@ class TableWriter {
     Database& database_;
     Policy policy_;
     std::uint64_t version_;
+    bool impossible_ = false;
     RowFinder finder_;
     std::vector<Storage> storage_;
     std::vector<std::size_t> written_;  // columns that are not computed by the target itself

@@ -16,8 +16,8 @@ TEXT_MB = int(os.environ.get("FANOUT_HUGE_TEXT_MB", "160"))
 BYTES_MB = int(os.environ.get("FANOUT_HUGE_BYTES_MB", "200"))
 # What fanoutd takes anyway, and what the buffers of three lanes take.
 BOUND_MB = 128
-# At most 1 GB - 1, the most a field of PostgreSQL can have, with its own header.
-FIELD_BYTES_MAX = 1024 * MEGABYTE - 6
+# The server makes up a row in at most 1 GB - 1: the field, its header, and the rest of its row.
+FIELD_BYTES_MAX = 1024 * MEGABYTE - 128
 SECONDS = 600
 
 

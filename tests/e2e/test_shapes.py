@@ -90,6 +90,21 @@ class Shapes(Case):
         same([1, 3107, 5008])
         self.assertEqual(stage.copy.value("SELECT sum(n) FROM computed"), 7 * 5008)
 
+    def test_sqlite_refuses_rows_without_columns_by_name(self):
+        """And nothing else of theirs: the table is there as soon as it has a column."""
+        stage = self.stage()
+        run = stage.shop.run
+        run("CREATE TABLE none ()")
+        stage.subscribe("sqlite", ["public.*"], on_reject="park")
+        run("TRUNCATE none")
+        run("INSERT INTO none DEFAULT VALUES")
+        run("ALTER TABLE none ADD id integer PRIMARY KEY DEFAULT 1")
+        run("INSERT INTO none VALUES (2)")
+        stage.wait_for("sqlite")
+        self.assertEqual(self.sqlite(stage, "SELECT id FROM none"), [(2,)])
+        [(error,)] = run("SELECT error FROM fanout.dead_letters")
+        self.assertIn("SQLite has no tables without columns", error)
+
     def test_columns_that_went_came_and_are_computed(self):
         stage = self.stage()
         run = stage.shop.run

@@ -282,8 +282,13 @@ TEST_F(FailureTest, InterruptEndsAWaitForALock) {
     other.join();
     EXPECT_EQ(found.first, FANOUT_RETRY) << found.second;
     connector->close();
-    // Nothing of it waits on in the server.
-    EXPECT_EQ(target->value("SELECT count(*) FROM pg_locks WHERE NOT granted"), "0");
+    // Nothing of it waits on in the server, which has been told and may take a moment.
+    const auto waiting = [this] {
+        return target->value("SELECT count(*) FROM pg_locks WHERE NOT granted");
+    };
+    for (int i = 0; i < 500 && waiting() != "0"; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(waiting(), "0");
     target->run("COMMIT");
     open();
     deliver(feed, cursor);

@@ -72,16 +72,30 @@ TestServer::TestServer() {
         if (std::system(("chown postgres " + directory_).c_str()) != 0)
             throw std::runtime_error("chown");
     }
+    watch();
     command("initdb -D " + directory_ + "/data -A trust -U postgres -E UTF8 --locale=C.UTF-8 -N");
     command("pg_ctl -D " + directory_ + "/data -w -l " + directory_ + "/log -o \"-c fsync=off " +
             "-c listen_addresses='' -c unix_socket_directories=" + directory_ +
             " -c log_min_messages=warning\" start");
 }
 
+/// Ends the server when this process is gone, killed by whomever: its end of the pipe is closed. A
+/// session of its own, so that it is not killed along.
+void TestServer::watch() {
+    const std::string ending =
+        bin_ + "/pg_ctl -D " + directory_ + "/data -m immediate stop; rm -rf " + directory_;
+    watcher_ = ::popen(("cd /tmp && exec " + as_user_ + "setsid --fork sh -c 'cat; " + ending +
+                        "' >/dev/null 2>&1")
+                           .c_str(),
+                       "we");
+    if (watcher_ == nullptr) throw std::runtime_error("cannot watch over the test server");
+}
+
 TestServer::~TestServer() {
     command("pg_ctl -D " + directory_ + "/data -m immediate stop || true");
     std::error_code ignored;
     std::filesystem::remove_all(directory_, ignored);
+    ::pclose(watcher_);  // not before: nothing is left for it to do
 }
 
 void TestServer::command(const std::string& text) const {

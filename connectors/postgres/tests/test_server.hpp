@@ -4,6 +4,7 @@
 
 #include <libpq-fe.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,7 +42,9 @@ class TestServer {
   private:
     TestServer();
     void command(const std::string& text) const;
+    void watch();
     std::string directory_, bin_, as_user_;
+    FILE* watcher_ = nullptr;  // its standard input
 };
 
 }  // namespace fanout::postgres_test
