@@ -122,14 +122,14 @@ class Partitions(Case):
     def test_rows_move_while_they_are_copied(self):
         stage = self.tree()
         run = stage.shop.run
-        run("INSERT INTO sales SELECT i, i % 3, repeat(md5(i::text), 20), i FROM generate_series(1, 9000) AS i")
         for leaf in ("sales", "sales_0", "sales_1", "sales_2_low", "sales_2_high"):
             run(f"ALTER TABLE {leaf} ALTER COLUMN v SET STORAGE EXTERNAL")
+        run("INSERT INTO sales SELECT i, i % 3, repeat(md5(i::text), 100), i FROM generate_series(1, 9000) AS i")
         writers = [Writer(stage.shop, self.mover(random.Random(seed() + i)), 1 + 3 * i) for i in range(3)]
         for writer in writers:
             writer.start()
         for kind in VIA_ROOT:
-            stage.subscribe(kind, ["public.sales"], via_root=True, rows_per_second=6000, **SMALL)
+            stage.subscribe(kind, ["public.sales"], via_root=True, rows_per_second=3000, **SMALL)
         self.wait_copied(stage)
         chunks = run("SELECT min(chunks), max(mode), min(mode) FROM fanout.backfills")
         for writer in writers:
@@ -149,10 +149,12 @@ class Partitions(Case):
                 "UPDATE sales SET region = %(to)s WHERE id = %(id)s AND region = %(from)s",
                 "UPDATE sales SET region = %(to)s WHERE id = %(id)s AND region = %(from)s",
                 "UPDATE sales SET id = %(other)s, region = %(to)s WHERE id = %(id)s AND region = %(from)s",
+                "UPDATE sales SET id = %(other)s WHERE id = %(id)s",
+                "UPDATE sales SET id = %(other)s WHERE id = %(id)s",
                 "UPDATE sales SET n = n + 1 WHERE id = %(id)s",
-                "UPDATE sales SET v = repeat(md5(%(other)s::text), 25) WHERE id = %(id)s",
+                "UPDATE sales SET v = repeat(md5(%(other)s::text), 90) WHERE id = %(id)s",
                 "DELETE FROM sales WHERE id = %(id)s AND region = %(from)s",
-                "INSERT INTO sales VALUES (%(id)s, %(to)s, repeat(md5(%(id)s::text), 30), 0) ON CONFLICT DO NOTHING")),
+                "INSERT INTO sales VALUES (%(id)s, %(to)s, repeat(md5(%(id)s::text), 80), 0) ON CONFLICT DO NOTHING")),
                 row)
         return step
 
