@@ -283,7 +283,7 @@ TEST_F(FailureTest, InterruptEndsAWaitForALock) {
     EXPECT_EQ(found.first, FANOUT_RETRY) << found.second;
     connector->close();
     // Nothing of it waits on in the server, which has been told and may take a moment.
-    const auto waiting = [] {
+    const auto waiting = [this] {
         return target->value("SELECT count(*) FROM pg_locks WHERE NOT granted");
     };
     for (int i = 0; i < 500 && waiting() != "0"; ++i)
