@@ -27,6 +27,8 @@ Copier::Copier(CopierParts parts, const Notes& notes, Plan plan) : parts_(std::m
         TableCopy copy;
         copy.request.table = static_cast<Oid32>(std::strtoul(name.c_str(), nullptr, 10));
         if (!copy.take_note(text, parts_.subscription)) continue;
+        // It may have rows of ranges still to come, and needs to hear of their end.
+        if (parts_.may_repeat && copy.state == CopyState::copying) copy.lenient = true;
         if (copy.under_way()) copy.started_at = std::chrono::system_clock::now();
         tables_.emplace(copy.request.table, std::move(copy));
     }

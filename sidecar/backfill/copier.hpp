@@ -34,6 +34,7 @@ struct CopierParts {
     const std::atomic<bool>* stop_requested = nullptr;
     bool always_lenient = false;  // the target's cursor and the progress are not one
     bool takes_indexes = false;   // the target does
+    bool may_repeat = false;      // the target may have got more than the notes know
 };
 
 /// Something the lane has to write.

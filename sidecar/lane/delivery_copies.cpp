@@ -60,6 +60,7 @@ void Delivery::take_plan() {
     parts.stop_requested = &stop_requested_;
     parts.always_lenient = connector_.keeps_cursor() && !connector_.keeps_notes();
     parts.takes_indexes = connector_.creates_indexes();
+    parts.may_repeat = !connector_.keeps_cursor();
     copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
 }
 
@@ -169,6 +170,9 @@ Delivery::Trouble Delivery::prepare_copies() {
         }
         copier_->prepared(next->table);
         if (auto trouble = flush()) return trouble;
+        // Whoever is killed from here on has to know that rows may be at the target.
+        if (!connector_.keeps_cursor())
+            if (auto trouble = save_cursor()) return trouble;
     }
     return std::nullopt;
 }

@@ -13,7 +13,7 @@ SECRETS = ("alice@example.org", "bob@example.org", "carol@example.org", "4111111
 class Masks(Case):
     def wait_copied(self, stage):
         wait_until(lambda: f"copies: {stage.shop.run('SELECT * FROM fanout.backfills')}",
-                   lambda: not stage.shop.run("SELECT FROM fanout.backfills WHERE state <> 'complete'"))
+                   lambda: not stage.shop.run("SELECT 1 FROM fanout.backfills WHERE state <> 'complete'"))
 
     def masked(self, stage, table, columns, masks):
         """The rows as they have to arrive, by SQL alone."""

@@ -6,6 +6,7 @@ import sqlite3
 import psycopg2
 
 from fanout_test.case import Case, main, seed
+from fanout_test.copying import SMALL, Writer
 from fanout_test.processes import wait_until
 from fanout_test.replay import Replay
 
@@ -31,7 +32,7 @@ class Partitions(Case):
 
     def wait_copied(self, stage):
         wait_until(lambda: f"copies: {stage.shop.run('SELECT * FROM fanout.backfills')}",
-                   lambda: not stage.shop.run("SELECT FROM fanout.backfills WHERE state <> 'complete'"))
+                   lambda: stage.shop.value("SELECT bool_and(state = 'complete') FROM fanout.backfills"))
 
     def rows(self, database, columns="id, region, v, n", table="sales"):
         return sorted(database.run(f"SELECT {columns} FROM {table}"), key=str)
@@ -117,6 +118,45 @@ class Partitions(Case):
             self.change(chosen, stage)
         self.compare_roots(stage)
         self.assertEqual(self.rows(stage.shop, "id, region, more"), self.rows(stage.copy, "id, region, more"))
+
+    def test_rows_move_while_they_are_copied(self):
+        stage = self.tree()
+        run = stage.shop.run
+        for leaf in ("sales", "sales_0", "sales_1", "sales_2_low", "sales_2_high"):
+            run(f"ALTER TABLE {leaf} ALTER COLUMN v SET STORAGE EXTERNAL")
+        run("INSERT INTO sales SELECT i, i % 3, repeat(md5(i::text), 100), i FROM generate_series(1, 9000) AS i")
+        writers = [Writer(stage.shop, self.mover(random.Random(seed() + i)), 1 + 3 * i) for i in range(3)]
+        for writer in writers:
+            writer.start()
+        for kind in VIA_ROOT:
+            stage.subscribe(kind, ["public.sales"], via_root=True, rows_per_second=3000, **SMALL)
+        self.wait_copied(stage)
+        chunks = run("SELECT min(chunks), max(mode), min(mode) FROM fanout.backfills")
+        for writer in writers:
+            writer.finish()
+        self.assertGreater(chunks[0][0], 5)
+        self.assertEqual(chunks[0][1:], ("ordered", "ordered"))
+        self.assertGreater(sum(writer.count for writer in writers), 100)
+        self.compare_roots(stage)
+
+    @staticmethod
+    def mover(chosen):
+        """Rows go to other partitions, and to other places of the key, with a TOASTed value that stays."""
+        def step(cursor):
+            row = {"id": chosen.randint(1, 9500), "other": chosen.randint(1, 9500), "from": chosen.randint(0, 2),
+                   "to": chosen.randint(0, 2)}
+            cursor.execute(chosen.choice((
+                "UPDATE sales SET region = %(to)s WHERE id = %(id)s AND region = %(from)s",
+                "UPDATE sales SET region = %(to)s WHERE id = %(id)s AND region = %(from)s",
+                "UPDATE sales SET id = %(other)s, region = %(to)s WHERE id = %(id)s AND region = %(from)s",
+                "UPDATE sales SET id = %(other)s WHERE id = %(id)s",
+                "UPDATE sales SET id = %(other)s WHERE id = %(id)s",
+                "UPDATE sales SET n = n + 1 WHERE id = %(id)s",
+                "UPDATE sales SET v = repeat(md5(%(other)s::text), 90) WHERE id = %(id)s",
+                "DELETE FROM sales WHERE id = %(id)s AND region = %(from)s",
+                "INSERT INTO sales VALUES (%(id)s, %(to)s, repeat(md5(%(id)s::text), 80), 0) ON CONFLICT DO NOTHING")),
+                row)
+        return step
 
     def test_a_parent_names_its_leaves(self):
         chosen = random.Random(seed())

@@ -14,7 +14,7 @@ COPY_ROWS = int(os.environ.get("FANOUT_TEST_COPY_ROWS", 200_000))
 class Shapes(Case):
     def wait_copied(self, stage):
         wait_until(lambda: f"copies: {stage.shop.run('SELECT * FROM fanout.backfills')}",
-                   lambda: not stage.shop.run("SELECT FROM fanout.backfills WHERE state <> 'complete'"))
+                   lambda: not stage.shop.run("SELECT 1 FROM fanout.backfills WHERE state <> 'complete'"))
 
     def sqlite(self, stage, query):
         database = sqlite3.connect(stage.sqlite_path)

@@ -105,7 +105,7 @@ class SourceEncodings(Case):
 
     def wait_copied(self, stage):
         wait_until(lambda: f"copies: {stage.shop.run('SELECT * FROM fanout.backfills')}",
-                   lambda: not stage.shop.run("SELECT FROM fanout.backfills WHERE state <> 'complete'"))
+                   lambda: not stage.shop.run("SELECT 1 FROM fanout.backfills WHERE state <> 'complete'"))
 
     def has_no_form(self, encoding):
         """By policy, in the stream and in the copy alike; others are not held up."""
