@@ -13,7 +13,7 @@ import psycopg2
 from fanout_test.case import Case, main, seed
 
 STATEMENTS = int(os.environ.get("FANOUT_RANDOM_DDL_STATEMENTS", "400"))
-COMPARE_EVERY = 100
+COMPARE_EVERY = max(100, min(1000, STATEMENTS // 100))  # a long run would else compare most of its time
 
 # type: an expression over the row number i and a random number {r}
 VALUES = {
@@ -326,10 +326,10 @@ class RandomDdl(Case):
                 if done - compared >= COMPARE_EVERY:
                     compared = done
                     self.compare(stage, made)
-                    del self.log[:-400]
+                    del self.log[:-4 * COMPARE_EVERY]
             self.compare(stage, made)
         except (AssertionError, TimeoutError, psycopg2.Error):
-            print("\n".join(self.log[-150:]))
+            print("\n".join(self.log[-2 * COMPARE_EVERY:]))
             raise
         finally:
             connection.close()

@@ -159,6 +159,22 @@ class Shapes(Case):
         self.assertEqual(len(self.same(stage, "inserts")), 2)
         self.assertIn(("table public.inserts", "warning"), run("SELECT item, state FROM fanout.check()"))
 
+    def test_an_update_that_names_no_row_is_parked(self):
+        """It stops nobody who has said so, and what comes behind it arrives."""
+        stage = self.stage()
+        run = stage.shop.run
+        run("CREATE TABLE inserts (a integer, v text)")
+        for kind in ("postgres", "sqlite"):
+            stage.subscribe(kind, ["public.*"], on_reject="park")
+        run("INSERT INTO inserts VALUES (1, 'x')")
+        run("UPDATE inserts SET v = 'y'")
+        run("INSERT INTO inserts VALUES (2, 'x')")
+        stage.wait_for("postgres", "sqlite")
+        for rows in (stage.copy.run("SELECT * FROM inserts"), self.sqlite(stage, "SELECT * FROM inserts")):
+            self.assertEqual(sorted(rows), [(1, "x"), (2, "x")])
+        self.assertEqual(run("SELECT subscription, operation FROM fanout.dead_letters ORDER BY 1"),
+                         [("postgres", "update"), ("sqlite", "update")])
+
     def test_unlogged_becomes_logged_and_back(self):
         stage = self.stage()
         run = stage.shop.run

@@ -114,14 +114,15 @@ void GroupPlanner::take_truncate(const fanout_change& change, Position at) {
     if (!step.truncated.empty()) steps_.push_back(std::move(step));
 }
 
-StepKind GroupPlanner::kind_of(const TablePlan& plan, const fanout_change& change) const {
+StepKind GroupPlanner::kind_of(const TablePlan& plan, const fanout_change& change,
+                               Position at) const {
     if (change.op == FANOUT_INSERT || change.op == FANOUT_READ) return StepKind::insert;
     if (plan.match_whole_row && change.before_kind == FANOUT_BEFORE_FULL)
         return change.op == FANOUT_UPDATE ? StepKind::update_match : StepKind::remove_match;
     if (plan.key.empty() || (change.op == FANOUT_DELETE && change.before == nullptr))
-        throw ConnectorError(FANOUT_FATAL,
-                             "table " + plan.name + ": an update or delete came without a key",
-                             "Give the table a primary key or a replica identity in the source.");
+        throw ConnectorError(
+            FANOUT_REJECT, "table " + plan.name + ": an update or delete came without a key",
+            "Give the table a primary key or a replica identity in the source.", at);
     if (change.op == FANOUT_DELETE) return StepKind::remove;
     if (change.before_kind == FANOUT_BEFORE_NONE ||
         key_bytes(plan, change.before) == key_bytes(plan, change.after))
@@ -132,7 +133,7 @@ StepKind GroupPlanner::kind_of(const TablePlan& plan, const fanout_change& chang
 void GroupPlanner::take_row(Collected& table, const fanout_change& change, const PlannedRow& given,
                             bool regroup) {
     TablePlan& plan = *table.plan;
-    const StepKind kind = kind_of(plan, change);
+    const StepKind kind = kind_of(plan, change, given.at);
     PlannedRow row = given;
     // The old row is complete here, so nothing needs to stay unknown in the new one.
     if (kind == StepKind::update_match) row.new_image = merged(plan, row.new_image, row.old_image);
@@ -207,7 +208,7 @@ void GroupPlanner::add_to_run(Collected& table, StepKind kind, const PlannedRow&
 // Rows that may be there already, or not yet: never folded, because nobody knows what was before.
 void GroupPlanner::take_lenient(Collected& table, const fanout_change& change,
                                 const PlannedRow& row, bool regroup) {
-    const StepKind kind = kind_of(*table.plan, change);
+    const StepKind kind = kind_of(*table.plan, change, row.at);
     if (!table.plan->independent && dependent_ != &table) {
         if (dependent_ != nullptr) close(*dependent_);
         dependent_ = &table;

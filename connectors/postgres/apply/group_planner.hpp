@@ -85,7 +85,7 @@ class GroupPlanner {
     void close(Collected& table);
     void close_all();
     void close_states(Collected& table);
-    StepKind kind_of(const TablePlan& plan, const fanout_change& change) const;
+    StepKind kind_of(const TablePlan& plan, const fanout_change& change, Position at) const;
     const fanout_value* merged(const TablePlan& plan, const fanout_value* newer,
                                const fanout_value* older);
 

@@ -26,7 +26,7 @@ constexpr Rule kRules[] = {
      "Create the table in the target, or set \"create_tables\": true in the subscription."},
     {"42703", FANOUT_FATAL, "Add the column to the target's table."},
     {"42704", FANOUT_FATAL,
-     "Create the type in the target first (CREATE TYPE, CREATE DOMAIN or CREATE EXTENSION)."},
+     "Create it in the target first: a type, domain or extension, or the role that a value names."},
     {"42501", FANOUT_FATAL,
      "Grant the target's role INSERT, UPDATE, DELETE, TRUNCATE and SELECT on the tables, and "
      "CREATE on the database for the schema fanout_state."},

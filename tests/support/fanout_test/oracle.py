@@ -61,8 +61,9 @@ class Source:
 
     @staticmethod
     def _read(cursor, schema, name):
-        cursor.execute("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-                       "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
+        cursor.execute("SELECT attname, CASE WHEN typtype = 'd' THEN format_type(typbasetype, typtypmod) "
+                       "ELSE format_type(atttypid, atttypmod) END "
+                       "FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
                        "ORDER BY attnum", (f"{quote(schema)}.{quote(name)}",))
         columns = cursor.fetchall()
         listed = ", ".join(as_text(c) for c, _ in columns)
