@@ -27,7 +27,11 @@ class Piece {
     bool add(std::string_view copy_data, const fanout_column* columns);
 
     std::size_t rows() const { return rows_; }
-    const fanout_value* row(std::size_t i) const { return memory_.values.data() + i * columns_; }
+    /// Not null, also of a table without columns.
+    const fanout_value* row(std::size_t i) const {
+        static constexpr fanout_value kNone{};
+        return columns_ == 0 ? &kNone : memory_.values.data() + i * columns_;
+    }
     /// What it takes up, with the change that is made of each row.
     std::size_t bytes() const {
         return bytes_ + rows_ * (columns_ * sizeof(fanout_value) + sizeof(fanout_change));

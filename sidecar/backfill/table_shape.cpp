@@ -21,7 +21,7 @@ constexpr FixedType kFixed[] = {
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
 constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042;
 
-// A row per column; the table's own facts stand in each.
+// A row per column, or one without if there is none; the table's own facts stand in each.
 constexpr const char* kColumns = R"(
 WITH t AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relfilenode, c.reltuples, c.relpages,
@@ -65,7 +65,7 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuple
     EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
         AND x.casttarget = 'text'::regtype AND x.castmethod = 'f'),
     current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII')
-FROM t JOIN base a ON true ORDER BY a.attnum)";
+FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 enum Field : std::size_t {
     kSchema,
@@ -226,7 +226,8 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
         });
     if (result.rows.empty()) return Status::retry("none of the columns is there");
     auto shape = std::make_shared<TableShape>();
-    const auto& first = result.rows.front();
+    const source::Row first = result.rows.front();
+    if (!first[kColumn]) result.rows.clear();
     shape->schema = text(first, kSchema);
     shape->name = text(first, kName);
     shape->quoted = text(first, kQuoted);

@@ -90,6 +90,21 @@ class Shapes(Case):
         same([1, 3107, 5008])
         self.assertEqual(stage.copy.value("SELECT sum(n) FROM computed"), 7 * 5008)
 
+    def test_rows_without_columns_are_copied(self):
+        stage = self.stage()
+        run = stage.shop.run
+        run("CREATE TABLE none ()")
+        run("INSERT INTO none SELECT FROM generate_series(1, 3000)")
+        for kind in ("postgres", "file"):
+            stage.subscribe(kind, ["public.*"], backfill=True)
+            run("INSERT INTO none SELECT FROM generate_series(1, 10)")
+        self.wait_copied(stage)
+        run("INSERT INTO none DEFAULT VALUES")
+        stage.wait_for("postgres", "file")
+        self.assertEqual(stage.copy.value("SELECT count(*) FROM none"), 3021)
+        with open(stage.file_path, encoding="utf-8") as file:
+            self.assertEqual(sum('"after":{}' in line for line in file), 3021)
+
     def test_sqlite_refuses_rows_without_columns_by_name(self):
         """And nothing else of theirs: the table is there as soon as it has a column."""
         stage = self.stage()
