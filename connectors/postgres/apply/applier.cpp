@@ -76,7 +76,7 @@ void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
     written_.reset();
     groups_.clear();
     marks_sent_ = writes_ = writes_done_ = 0;
-    sent_ = done_ = cursor;
+    sent_ = done_ = {cursor, 0};
     standby_appeared_ = false;
     begin_ = Statement{"BEGIN", {}, {}, false};
     commit_ = Statement{"COMMIT", {}, {}, false};
@@ -183,7 +183,8 @@ Applier::Shape Applier::shape_of(const fanout_batch& batch) const {
 void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
                          std::uint64_t writes, Notes notes) {
     const std::uint64_t mark = ++marks_sent_;
-    groups_.push_back({batch, cursor, mark, writes, 0, 0, std::move(notes)});
+    const CursorPlace place{cursor, sent_.groups + 1};
+    groups_.push_back({batch, place, mark, writes, 0, 0, std::move(notes)});
     const auto& steps = planner_.plan(batch, true);
     const auto to_copy = [&](const Step& step) { return worth_copying(step, batch.change_count); };
     // A copy is outside the pipeline: only then the transaction needs words of its own.
@@ -208,7 +209,7 @@ void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
     FANOUT_FAULT_HERE("postgres.cursor_sent");
     if (copies) send_text(commit_);
     conveyor_.add_mark();
-    sent_ = cursor;
+    sent_ = place;
 }
 
 void Applier::send_copy(const char* before, const Step& step) {
@@ -294,7 +295,7 @@ void Applier::take_done_groups() {
             durability_.saw(group.inserted, group.flushed);
         else if (options_.commits_ahead)
             standby_appeared_ = true;
-        committed(group.cursor);
+        committed(group.place);
         writes_done_ = group.writes;
         groups_.pop_front();
         FANOUT_FAULT_HERE("postgres.committed");
@@ -302,9 +303,9 @@ void Applier::take_done_groups() {
     if (conveyor_.failure()) recover();
 }
 
-void Applier::committed(const fanout_cursor& cursor) {
-    done_ = cursor;
-    durability_.committed(cursor);
+void Applier::committed(const CursorPlace& place) {
+    done_ = place;
+    durability_.committed(place.cursor);
     if (!options_.commits_ahead) durability_.all_durable();
 }
 
@@ -327,7 +328,7 @@ void Applier::recover() {
     bool regroup = false;
     for (const Group& group : groups) {
         careful_.write(group.batch, regroup);
-        commit_carefully(group.cursor, group.notes);
+        commit_carefully(group.place.cursor, group.notes);
         writes_done_ = group.writes;
         regroup = true;
     }
@@ -336,8 +337,8 @@ void Applier::recover() {
 void Applier::commit_carefully(const fanout_cursor& cursor, const Notes& notes) {
     careful_.commit(cursor_table_, cursor, done_, notes);
     schema_.forget_emptied();
-    sent_ = cursor;
-    committed(cursor);
+    sent_ = {cursor, done_.groups + 1};
+    committed(sent_);
 }
 
 void Applier::make_durable() {
@@ -346,7 +347,9 @@ void Applier::make_durable() {
                                          "cannot ask the target for its WAL positions");
     durability_.saw(read_lsn(now.get(), 0), read_lsn(now.get(), 1));
     if (!durability_.pending()) return;
-    careful_.commit_durably(cursor_table_, done_, done_);
+    careful_.commit_durably(cursor_table_, done_.cursor, done_);
+    sent_ = {done_.cursor, done_.groups + 1};
+    committed(sent_);
     durability_.all_durable();
 }
 

@@ -51,7 +51,7 @@ class Applier : private StatementSink {
   private:
     struct Group {
         fanout_batch batch{};
-        fanout_cursor cursor{};
+        CursorPlace place;
         std::uint64_t mark = 0;         // of the conveyor: it is done when so many have passed
         std::uint64_t writes = 0;       // done with when it is done
         Lsn inserted = 0, flushed = 0;  // the target's WAL when its cursor moved
@@ -73,7 +73,7 @@ class Applier : private StatementSink {
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
     void finish_groups();
     void take_done_groups();
-    void committed(const fanout_cursor& cursor);
+    void committed(const CursorPlace& place);
     void recover();
     void commit_carefully(const fanout_cursor& cursor, const Notes& notes);
     void make_durable();
@@ -96,8 +96,8 @@ class Applier : private StatementSink {
     std::uint64_t marks_sent_ = 0;
     std::uint64_t writes_ = 0, writes_done_ = 0;
     std::uint64_t statements_since_move_ = 0;
-    fanout_cursor sent_{};  // of the last group sent
-    fanout_cursor done_{};  // of the last group done
+    CursorPlace sent_;  // of the last group sent
+    CursorPlace done_;  // of the last group done
     bool standby_appeared_ = false;
     Statement begin_, commit_, advance_, put_note_, remove_note_;
     Notes notes_;                 // for the next group

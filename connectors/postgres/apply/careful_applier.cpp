@@ -128,17 +128,17 @@ void CarefulApplier::undo_scope() {
 }
 
 void CarefulApplier::commit(const CursorTable& table, const fanout_cursor& cursor,
-                            const fanout_cursor& previous, const Notes& notes) {
+                            const CursorPlace& previous, const Notes& notes) {
     finish(table, cursor, previous, notes, false);
 }
 
 void CarefulApplier::commit_durably(const CursorTable& table, const fanout_cursor& cursor,
-                                    const fanout_cursor& previous) {
+                                    const CursorPlace& previous) {
     finish(table, cursor, previous, {}, true);
 }
 
 void CarefulApplier::finish(const CursorTable& table, const fanout_cursor& cursor,
-                            const fanout_cursor& previous, const Notes& notes, bool durably) {
+                            const CursorPlace& previous, const Notes& notes, bool durably) {
     constexpr std::size_t kAdvance = 0, kOther = 1;
     pipeline_.begin();
     const auto send = [&](const char* sql) { pipeline_.send(sql, {}, Pipeline::kAnyRows, kOther); };

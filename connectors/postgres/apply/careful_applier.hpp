@@ -30,11 +30,11 @@ class CarefulApplier : private StatementSink {
     void begin();
     void write(const fanout_batch& batch, bool regroup = true);
     /// The cursor, which must stand at `previous`, and COMMIT in one round trip.
-    void commit(const CursorTable& table, const fanout_cursor& cursor,
-                const fanout_cursor& previous, const Notes& notes);
+    void commit(const CursorTable& table, const fanout_cursor& cursor, const CursorPlace& previous,
+                const Notes& notes);
     /// As commit, and durable even if the session's commits are not waited for.
     void commit_durably(const CursorTable& table, const fanout_cursor& cursor,
-                        const fanout_cursor& previous);
+                        const CursorPlace& previous);
 
   private:
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
@@ -44,8 +44,8 @@ class CarefulApplier : private StatementSink {
                                              std::size_t rows);
     void open_scope();
     void undo_scope();
-    void finish(const CursorTable& table, const fanout_cursor& cursor,
-                const fanout_cursor& previous, const Notes& notes, bool durably);
+    void finish(const CursorTable& table, const fanout_cursor& cursor, const CursorPlace& previous,
+                const Notes& notes, bool durably);
     [[noreturn]] void throw_failure(const PipelineFailure& failure,
                                     const std::vector<Step>& steps) const;
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kIsThere = R"(
 SELECT EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = to_regclass('fanout_state.fanout_cursor') AND attname = 'opened')
+               WHERE attrelid = to_regclass('fanout_state.fanout_cursor') AND attname = 'group_number')
     AND to_regclass('fanout_state.fanout_note') IS NOT NULL
     AND to_regclass('fanout_state.fanout_own_table') IS NOT NULL)";
 
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS fanout_state.fanout_cursor (
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (subscription, stream_identity)
 ) WITH (fillfactor = 50);
-ALTER TABLE fanout_state.fanout_cursor ADD COLUMN IF NOT EXISTS opened bigint NOT NULL DEFAULT 0;
+ALTER TABLE fanout_state.fanout_cursor ADD COLUMN IF NOT EXISTS opened bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS group_number bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE fanout_state.fanout_cursor IS
     'pg_fanout: how far each subscription is; changed together with the rows it stands for';
 CREATE TABLE IF NOT EXISTS fanout_state.fanout_note (
@@ -55,20 +56,23 @@ INSERT INTO fanout_state.fanout_cursor AS c
     (subscription, stream_identity, epoch, opened, commit_lsn, end_lsn, commit_time, updated_at)
 VALUES ($1, $2, $3::bigint, 1, '0/0', '0/0', NULL, now())
 ON CONFLICT (subscription, stream_identity) DO UPDATE
-    SET epoch = EXCLUDED.epoch, opened = c.opened + 1, updated_at = EXCLUDED.updated_at
+    SET epoch = EXCLUDED.epoch, opened = c.opened + 1, group_number = 0,
+        updated_at = EXCLUDED.updated_at
     WHERE c.epoch <= EXCLUDED.epoch
 RETURNING commit_lsn, end_lsn,
     coalesce(((extract(epoch FROM commit_time) - 946684800) * 1000000)::bigint, 0), opened)";
 
 // COMMIT is already on its way when the number of rows comes back, so the statement itself has to
-// fail if there was none: by dividing by it. It moves the cursor only from where the group before
-// has left it: if that failed at its COMMIT, nothing stops the server from beginning with this one.
+// fail if there was none: by dividing by it. It moves the row only from where the group before has
+// left it: if that failed, nothing stops the server from beginning with this one. The position does
+// not tell them apart, because groups of copied rows share one: their number does.
 constexpr const char* kAdvance = R"(
 WITH moved AS (
     UPDATE fanout_state.fanout_cursor
-    SET commit_lsn = $4, end_lsn = $5, commit_time = $6, updated_at = clock_timestamp()
+    SET commit_lsn = $4, end_lsn = $5, commit_time = $6, group_number = $10 + 1,
+        updated_at = clock_timestamp()
     WHERE subscription = $1 AND stream_identity = $2 AND epoch = $3
-        AND opened = $7 AND commit_lsn = $8 AND end_lsn = $9
+        AND opened = $7 AND commit_lsn = $8 AND end_lsn = $9 AND group_number = $10
     RETURNING 1)
 SELECT 1 / count(*), pg_current_wal_insert_lsn(),
     CASE WHEN current_setting('synchronous_standby_names') = ''
@@ -125,8 +129,10 @@ fanout_cursor CursorTable::take_fence(Session& link, const fanout_session& owner
 // Types that the columns have: a cast from text in each row's condition costs more than the row.
 Statement CursorTable::advance_statement() {
     using namespace kit::type_oid;
-    return {
-        kAdvance, {kText, kText, kInt8, kLsn, kLsn, kTimestamptz, kInt8, kLsn, kLsn}, {}, false};
+    return {kAdvance,
+            {kText, kText, kInt8, kLsn, kLsn, kTimestamptz, kInt8, kLsn, kLsn, kInt8},
+            {},
+            false};
 }
 
 const char* CursorTable::positions_sql() {
@@ -162,7 +168,7 @@ bool CursorTable::is_fenced(const SqlError& error) {
 }
 
 std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& cursor,
-                                                           const fanout_cursor& previous) const {
+                                                           const CursorPlace& previous) const {
     std::string time;
     kit::append_timestamptz(time, cursor.commit_time);
     return {subscription_,
@@ -172,8 +178,9 @@ std::vector<TextParameter> CursorTable::advance_parameters(const fanout_cursor& 
             lsn_text(cursor.end_lsn),
             time,
             opened_,
-            lsn_text(previous.commit_lsn),
-            lsn_text(previous.end_lsn)};
+            lsn_text(previous.cursor.commit_lsn),
+            lsn_text(previous.cursor.end_lsn),
+            std::to_string(previous.groups)};
 }
 
 void CursorTable::throw_fenced() const {

@@ -4,6 +4,7 @@
 // transaction as the rows. Lane's thread. The cursor row is the only truth about the position.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,13 @@ namespace fanout::postgres {
 /// Texts of the host by name; no text: the note goes.
 using Notes = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
+/// Where the cursor row is. `groups` counts what was committed since it was opened: a group of
+/// copied rows leaves the cursor where it was, and is one all the same.
+struct CursorPlace {
+    fanout_cursor cursor{};
+    std::uint64_t groups = 0;
+};
+
 class CursorTable {
   public:
     /// Makes schema and table if they are missing, raises the row's epoch to ours, returns the
@@ -24,7 +32,7 @@ class CursorTable {
     fanout_cursor take_fence(Session& link, const fanout_session& owner);
 
     /// The statement that moves the cursor on from `previous`, all parameters text. It fails, and
-    /// the transaction with it, once somebody else has the fence or the cursor is elsewhere:
+    /// the transaction with it, once somebody else has the fence or the row is elsewhere:
     /// is_fenced() tells that failure from others. Its second and third column are those of
     /// positions_sql().
     static Statement advance_statement();
@@ -33,7 +41,7 @@ class CursorTable {
     static const char* positions_sql();
     static bool is_fenced(const SqlError& error);
     std::vector<TextParameter> advance_parameters(const fanout_cursor& cursor,
-                                                  const fanout_cursor& previous) const;
+                                                  const CursorPlace& previous) const;
     [[noreturn]] void throw_fenced() const;
 
     /// Notes of the host, changed in the same transaction; parameters text.

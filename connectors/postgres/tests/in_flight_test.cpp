@@ -108,6 +108,32 @@ TEST_F(InFlightTest, NothingGetsInBehindACommitThatFails) {
     EXPECT_EQ(ids(), Lines{"1"});
 }
 
+// Copied rows and the notes of them leave the cursor where it was: it cannot tell that the group
+// before is missing.
+TEST_F(InFlightTest, NothingGetsInBehindAGroupOfTheSamePosition) {
+    open();
+    connector->put_note("16384", "begun");
+    deliver_first();                         // notes, too, need nothing but to be sent
+    second.begin().update(*table, rows[6]);  // the target has no such row
+    third.begin().insert(*table, rows[2]);
+    target->run("BEGIN; LOCK TABLE t");  // until both are sent
+    const auto failed = outcome_of([&] {
+        for (Feed* feed : {&second, &third}) {
+            feed->commit();
+            connector->write(feed->batch());
+            connector->put_note("16384", "all of it");
+            connector->flush(first_end);
+        }
+        target->run("COMMIT");
+        connector->settle(FANOUT_SETTLE_WRITTEN);
+    });
+    EXPECT_EQ(failed.first, FANOUT_REJECT);
+    EXPECT_EQ(ids(), Lines{"1"});
+    connector->close();
+    open();
+    EXPECT_EQ(connector->read_notes(), (connector::Notes{{"16384", "begun"}}));
+}
+
 // More than the sockets hold: when the group before it fails, some of its rows are at the server
 // and the rest is not, nor its cursor.
 TEST_F(InFlightTest, APartOfAGroupThatWasSentIsNotCommitted) {
