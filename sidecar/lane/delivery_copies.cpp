@@ -329,7 +329,12 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
             fanout_change other = change;
             other.flags |= FANOUT_CHANGE_LENIENT;
             remove_only(other);
-            other.before = change.after;
+            const std::size_t columns = change.table->column_count;
+            auto* at_new_key = batch_.arena().make<fanout_value>(columns);
+            for (std::size_t i = 0; i < columns; ++i)
+                at_new_key[i] =
+                    change.after[i].state == FANOUT_UNCHANGED ? change.before[i] : change.after[i];
+            other.before = at_new_key;
             other.before_kind = FANOUT_BEFORE_KEY;
             add_row(other, 0);
             if (judged.verdict == Verdict::move_onto_lenient) change.flags |= FANOUT_CHANGE_LENIENT;

@@ -173,6 +173,26 @@ class Rules(CopyCase):
         stage.copy.run("DELETE FROM hot WHERE n = -1")
         stage.compare("postgres")
 
+    def test_rows_of_others_with_a_toasted_key(self):
+        """A part of the key that is not in the WAL is the old row's."""
+        stage = self.stage()
+        shape = ("(a integer, b text COLLATE \"C\", n integer, wide text, PRIMARY KEY (a, b))")
+        for database in (stage.shop, stage.copy):
+            database.run(f"CREATE TABLE t {shape}")
+            database.run("ALTER TABLE t ALTER b SET STORAGE EXTERNAL, ALTER wide SET STORAGE EXTERNAL")
+        row = "repeat('k', 2300), {}, repeat('w', 3000)"
+        stage.shop.run(f"INSERT INTO t SELECT i, {row.format('i')} FROM generate_series(1, 20) i")
+        stage.shop.run("ALTER TABLE t REPLICA IDENTITY FULL")
+        stage.copy.run(f"INSERT INTO t SELECT i, {row.format('-1')} FROM generate_series(15, 40) i")
+        stage.tables.append("public.t")
+        stage.subscribe("postgres", **SMALL, on_nonempty="upsert")
+        self.finished(stage, "postgres")
+        stage.shop.run("UPDATE t SET n = 100 WHERE a = 5")
+        stage.shop.run("UPDATE t SET a = 30 WHERE a = 3")
+        stage.wait_for("postgres")
+        stage.copy.run("DELETE FROM t WHERE n = -1")
+        stage.compare("postgres")
+
     def test_transactions_in_parts(self):
         stage = self.stage(start=False)
         stage.daemon.options = ["--batch-rows-max", "300"]
