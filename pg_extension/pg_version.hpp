@@ -248,6 +248,17 @@ inline bool still_committing(VirtualTransactionId* backends, int count) {
 #endif
 }
 
+/// Top transactions that have not left the list of running ones. A snapshot does not name them all:
+/// it leaves out those that are newer than any that has ended, for it takes them as running anyway.
+/// The list lasts until the next call in this process.
+inline const TransactionId* running_now(int* count) {
+    const RunningTransactions running = GetRunningTransactionData();
+    LWLockRelease(ProcArrayLock);
+    LWLockRelease(XidGenLock);
+    *count = running->xcnt;
+    return running->xids;
+}
+
 /// 17 and later: a failover slot must not run ahead of the standbys that are to take over.
 inline void wait_for_standbys([[maybe_unused]] XLogRecPtr lsn) {
 #if PG_VERSION_NUM >= 170000

@@ -31,11 +31,11 @@ bool wait_for_commit_log(TimestampTz deadline) {
 /// Transactions that the commit log knows as committed, while snapshots still see them running:
 /// those that wait for a synchronous standby, and those that are about to leave.
 bool wait_for_visibility(TimestampTz deadline) {
-    const Snapshot snapshot = GetLatestSnapshot();
-    for (uint32 i = 0; i < snapshot->xcnt; ++i) {
-        const TransactionId xid = snapshot->xip[i];
-        if (!TransactionIdDidCommit(xid)) continue;
-        while (TransactionIdIsInProgress(xid)) {
+    int count = 0;
+    const TransactionId* running = fanout::server::running_now(&count);
+    for (int i = 0; i < count; ++i) {
+        if (!TransactionIdDidCommit(running[i])) continue;
+        while (TransactionIdIsInProgress(running[i])) {
             if (GetCurrentTimestamp() >= deadline) return false;
             nap();
         }

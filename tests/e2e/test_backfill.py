@@ -240,6 +240,35 @@ class Backfill(CopyCase):
         self.finished(stage, "postgres")
         stage.compare("postgres")
 
+    def test_the_newest_commit_that_nobody_sees_yet(self):
+        """Snapshots do not name it as running: it is newer than any transaction that has ended."""
+        stage = self.stage()
+        stage.shop.run("CREATE TABLE t (n integer)")
+        wait_until("the stream runs", lambda: stage.shop.value(
+            "SELECT state FROM fanout.streams") == "streaming")
+        stage.source.set_and_reload(synchronous_standby_names="'nobody'")
+        waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        newest = None
+        while not newest:  # until nobody else's transaction ends behind it
+            connection = stage.shop.connect()
+            with connection.cursor() as cursor:
+                cursor.execute("SET synchronous_commit = on")
+                thread = threading.Thread(target=cursor.execute, daemon=True,
+                                          args=("INSERT INTO t VALUES (1)",))
+                thread.start()
+                wait_until("the commit waits", lambda: not thread.is_alive() or
+                           stage.shop.value(f"SELECT count(*) {waiting}") == 1)
+                newest, settled = stage.shop.row(
+                    "SELECT max(backend_xid::text::bigint) >= "
+                    "pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
+                    f"fanout._settle(50) {waiting}").values()
+                connection.cancel()
+                thread.join(DEADLINE_SECONDS)
+            connection.close()
+        self.assertFalse(settled)
+        stage.source.set_and_reload(synchronous_standby_names="''")
+        self.assertTrue(stage.shop.value("SELECT fanout._settle(50)"))
+
     def test_prepared_and_long_transactions(self):
         stage = self.stage(settings={"max_prepared_transactions": "5"})
         self.rows(stage, "t", 3000)
