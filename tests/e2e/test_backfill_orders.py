@@ -7,12 +7,14 @@ longer.
 """
 import os
 import random
+import signal
 import threading
 import time
 
+from fanout_test import places
 from fanout_test.case import main, seed
 from fanout_test.copying import SMALL, CopyCase
-from fanout_test.processes import wait_until
+from fanout_test.processes import Process, wait_until
 
 KEYS = int(os.environ.get("FANOUT_TEST_KEYS", 2000))
 SECONDS = float(os.environ.get("FANOUT_TEST_SECONDS", 20))
@@ -105,9 +107,46 @@ class Slots(threading.Thread):
             raise self.error
 
 
+class SlowStandby(threading.Thread):
+    """A synchronous standby that lets every commit wait for it, with pauses up to 50 ms: so long a
+    transaction is in the WAL, and nobody sees it."""
+
+    def __init__(self, stage):
+        super().__init__(daemon=True)
+        folder = places.scratch()
+        self.source, self.stop_asked = stage.source, threading.Event()
+        self.process = Process("pg_receivewal", [
+            self.source.program("pg_receivewal"), "-D", folder, "--synchronous", "--no-loop", "-d",
+            self.source.dsn("postgres", application_name="slow")], os.path.join(folder, "log"))
+        wait_until("the standby is there", lambda: stage.shop.value(
+            "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'slow'") == 1)
+        self.source.set_and_reload(synchronous_standby_names="'slow'")
+
+    def run(self):
+        while not self.stop_asked.wait(0.02):
+            self.process.send(signal.SIGSTOP)
+            self.stop_asked.wait(random.random() * 0.05)
+            self.process.send(signal.SIGCONT)
+
+    def finish(self):
+        self.stop_asked.set()
+        self.join(60)
+        self.source.set_and_reload(synchronous_standby_names="''")
+        self.process.kill()
+
+
 class Orders(CopyCase):
     def test_every_order_of_changes_in_every_window(self):
+        self.copied_again_and_again(self.stage(), SECONDS)
+
+    def test_beside_a_slow_synchronous_standby(self):
         stage = self.stage()
+        standby = SlowStandby(stage)
+        self.addCleanup(standby.process.kill)
+        standby.start()
+        self.copied_again_and_again(stage, SECONDS / 2, standby.finish)
+
+    def copied_again_and_again(self, stage, seconds, finish=lambda: None):
         stage.shop.run("CREATE TABLE hot (id integer PRIMARY KEY, n integer, wide text)")
         stage.shop.run("ALTER TABLE hot ALTER wide SET STORAGE EXTERNAL")
         stage.tables.append("public.hot")
@@ -129,7 +168,7 @@ class Orders(CopyCase):
         for kind in kinds:
             stage.subscribe(kind, **SMALL)
         copies, begun = 0, time.monotonic()
-        while copies == 0 or time.monotonic() - begun < SECONDS:
+        while copies == 0 or time.monotonic() - begun < seconds:
             wait_until(lambda: f"copied: {[self.copies(stage, kind) for kind in kinds]}",
                        lambda: all(self.is_copied(stage, kind) for kind in kinds)
                        or any(writer.error for writer in writers), 120)
@@ -140,6 +179,7 @@ class Orders(CopyCase):
             self.finished(stage, kind, 120)
         for writer in writers:
             writer.finish()
+        finish()
         changes = sum(writer.changes for writer in writers)
         for present in (True, False):
             used = set().union(*(writer.used[present] for writer in writers))
