@@ -36,6 +36,16 @@ LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_utf8';
 COMMENT ON FUNCTION fanout._utf8(text) IS
     'For fanoutd: a text as the stream carries it, in UTF-8 whatever the encoding of the database';
 
+CREATE FUNCTION fanout._stored_bytes(value "any") RETURNS bigint
+LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'fanout_stored_bytes';
+COMMENT ON FUNCTION fanout._stored_bytes("any") IS
+    'For fanoutd: how many bytes a value of a variable length has, uncompressed, without reading it';
+
+CREATE FUNCTION fanout._pieces(value "any", piece_bytes integer) RETURNS SETOF bytea
+LANGUAGE c STRICT STABLE ROWS 100 AS 'MODULE_PATHNAME', 'fanout_pieces';
+COMMENT ON FUNCTION fanout._pieces("any", integer) IS
+    'For fanoutd: a value as the stream carries it, piece by piece; no row if it is null';
+
 -- The same without an error, for views.
 CREATE FUNCTION fanout._filter_of(entry text, table_oid oid, OUT columns text[],
     OUT predicate text, OUT masks jsonb, OUT problem text, OUT remedy text) RETURNS record

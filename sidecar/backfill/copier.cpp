@@ -19,6 +19,8 @@ constexpr unsigned kWorkersMax = 16;
 /// If it is not said: what all chunks between source and target may take, about, and each.
 constexpr std::uint64_t kChunksBytesMax = 14U << 20, kChunkBytesMin = 1U << 20,
                         kChunkBytesMax = 8U << 20;
+/// What large values between source and target may take of the disk before no more are read.
+constexpr std::uint64_t kFileBytesMax = 64U << 20;
 
 }  // namespace
 
@@ -362,12 +364,17 @@ void Copier::forget(TableCopy& copy) {
 
 /// Nothing more is read while the rows that wait for the lane are large. With mutex_.
 bool Copier::has_room() const {
-    std::size_t bytes = 0;
-    for (const auto& [oid, copy] : tables_)
-        for (const auto& [id, window] : copy.windows)
-            for (const auto& piece : window->pieces)
+    std::uint64_t bytes = 0, file_bytes = 0;
+    for (const auto& [oid, copy] : tables_) {
+        for (const auto& [id, window] : copy.windows) {
+            for (const auto& piece : window->pieces) {
                 bytes += piece->bytes();
-    return bytes < std::max(kChunksBytesMax, windows_max() * options_.chunk_bytes);
+                file_bytes += piece->file_bytes();
+            }
+        }
+    }
+    return file_bytes < kFileBytesMax &&
+           bytes < std::max(kChunksBytesMax, windows_max() * options_.chunk_bytes);
 }
 
 /// Each reader that waits takes its snapshot now, or comes too late.

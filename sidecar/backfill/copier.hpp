@@ -28,6 +28,7 @@ namespace fanout::backfill {
 struct CopierParts {
     std::string conninfo;
     std::string owner;
+    std::string directory;  // for large values on their way
     std::uint32_t subscription = 0;
     std::function<void()> wake_lane;         // any thread
     std::function<std::string()> held_back;  // why no chunk may be begun now; empty: it may

@@ -12,6 +12,12 @@ namespace {
 constexpr std::string_view kSignature{"PGCOPY\n\377\r\n\0", 11};
 constexpr std::size_t kHeaderBytes = 19;
 
+bool take_header(std::string_view& data) {
+    if (data.size() < kHeaderBytes || data.substr(0, kSignature.size()) != kSignature) return false;
+    data.remove_prefix(kHeaderBytes);
+    return true;
+}
+
 std::uint16_t load16(const char* at) {
     std::uint16_t value;
     std::memcpy(&value, at, sizeof value);
@@ -195,6 +201,7 @@ bool Piece::add_row(std::string_view& data) {
         place += size;
         data.remove_prefix(length);
     }
+    if (leaves_out_ && !add_left_out(data)) return false;
     const auto used = static_cast<std::size_t>(place - start);
     bytes_ += used;
     if (start == next_) {
@@ -205,22 +212,75 @@ bool Piece::add_row(std::string_view& data) {
     return true;
 }
 
+bool Piece::add_left_out(std::string_view& data) {
+    if (data.size() < 4) return false;
+    const std::uint32_t length = load32(data.data());
+    data.remove_prefix(4);
+    if (length == 0xFFFFFFFF) return true;
+    if (data.size() < length) return false;
+    left_out_.push_back({rows_, std::string(data.substr(0, length))});
+    data.remove_prefix(length);
+    return true;
+}
+
+void Piece::put_copy(std::size_t row, std::size_t column, std::string_view bytes) {
+    std::uint8_t* const place = room(bytes.size());
+    if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
+    if (place == next_) {
+        next_ += bytes.size();
+        left_ -= bytes.size();
+    }
+    bytes_ += bytes.size();
+    put(row, column, {place, static_cast<std::uint32_t>(bytes.size()), FANOUT_PRESENT});
+}
+
+Result<ValueFile*> Piece::file(const std::string& directory) {
+    if (!file_) {
+        auto made = ValueFile::make(directory);
+        if (!made.is_ok()) return made.status();
+        file_ = std::move(made.value());
+    }
+    return file_.get();
+}
+
 bool Piece::add(std::string_view data, const fanout_column* columns) {
     if (forms_.size() != columns_) learn(columns);
-    if (header_) {
-        if (data.size() < kHeaderBytes || data.substr(0, kSignature.size()) != kSignature)
-            return false;
-        data.remove_prefix(kHeaderBytes);
-        header_ = false;
-    }
+    if (header_ && !take_header(data)) return false;
+    header_ = false;
     while (!data.empty()) {
         if (data.size() < 2) return false;
         const std::uint16_t fields = load16(data.data());
         data.remove_prefix(2);
         if (fields == 0xFFFF) return data.empty();
-        if (fields != columns_ || !add_row(data)) return false;
+        if (fields != columns_ + (leaves_out_ ? 1 : 0) || !add_row(data)) return false;
     }
     return true;
+}
+
+bool CopyFields::begin(std::string_view copy_data) {
+    if (header_ && !take_header(copy_data)) return false;
+    header_ = false;
+    data_ = copy_data;
+    // Whole rows of one field, or the trailer.
+    while (copy_data.size() >= 6) {
+        const std::uint32_t length = load32(copy_data.data() + 2);
+        const std::size_t size = length == 0xFFFFFFFF ? 0 : length;
+        if (load16(copy_data.data()) != 1 || copy_data.size() - 6 < size) return false;
+        copy_data.remove_prefix(6 + size);
+    }
+    return copy_data.empty() || (copy_data.size() == 2 && load16(copy_data.data()) == 0xFFFF);
+}
+
+std::optional<std::string_view> CopyFields::next() {
+    while (data_.size() >= 6) {
+        const std::uint32_t length = load32(data_.data() + 2);
+        data_.remove_prefix(6);
+        if (length == 0xFFFFFFFF) continue;
+        const auto field = data_.substr(0, length);
+        data_.remove_prefix(length);
+        return field;
+    }
+    return std::nullopt;
 }
 
 bool stored_form(const fanout_column& column, std::string_view field, std::string& out) {

@@ -72,6 +72,7 @@ struct TableCopy {
     std::string detail, last_error, last_error_hint;
     std::chrono::system_clock::time_point started_at{}, finished_at{};
     std::chrono::steady_clock::time_point retry_at{};
+    bool careful = false;  // the next chunk: the source could not show a row of one
     bool note_due = true;
     CreateIndexes create_indexes = CreateIndexes::never;
     std::shared_ptr<const source::TableIndexes> indexes;  // to be made; null: not read yet

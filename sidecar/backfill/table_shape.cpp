@@ -19,7 +19,15 @@ constexpr FixedType kFixed[] = {
     {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
 };
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
-constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042;
+constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043;
+
+/// From how many bytes on a value is read apart from its row: by itself at most kLargeBytesMax, and
+/// so that what is left of a row has about kRowBytesMax. The server makes up a row of less than
+/// 1 GB, whatever the number of columns.
+constexpr std::size_t kLargeBytesMax = 4U << 20, kLargeBytesMin = 256U << 10,
+                      kRowBytesMax = 16U << 20;
+/// lz4 makes at best a 255th of a value, so a large one has more than this in TOAST.
+constexpr double kToastBytesMin = 16384;
 
 // A row per column, or one without if there is none; the table's own facts stand in each.
 constexpr const char* kColumns = R"(
@@ -29,6 +37,9 @@ WITH t AS (
         has_table_privilege($2, c.oid, 'SELECT') AS readable,
         has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS reader_may,
         pg_table_size(c.oid) AS bytes,
+        (SELECT max(pg_relation_size(x.reltoastrelid)) FROM pg_class x WHERE x.reltoastrelid <> 0
+            AND x.oid IN (SELECT c.oid UNION SELECT p.relid FROM pg_partition_tree(c.oid) p))
+            AS toast_bytes,
         CASE c.relreplident WHEN 'i'
             THEN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident
                 AND i.indisvalid LIMIT 1)
@@ -64,7 +75,8 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuple
         FROM pg_database d WHERE d.datname = current_database()),
     EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
         AND x.casttarget = 'text'::regtype AND x.castmethod = 'f'),
-    current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII')
+    current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII'), t.toast_bytes,
+    a.attlen = -1 AND a.attstorage <> 'p'
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 enum Field : std::size_t {
@@ -93,6 +105,8 @@ enum Field : std::size_t {
     kCLike,
     kTextCast,
     kConverts,
+    kToastBytes,
+    kToastable,
 };
 
 std::string text(const source::Row& row, Field field) {
@@ -153,7 +167,7 @@ std::string masked(const source::Row& row, const ColumnChoice& choice) {
            ", (SELECT s.secret FROM fanout.mask_secret s))";
 }
 
-void add_column(TableShape& shape, const source::Row& row, const ColumnChoice& choice) {
+void add_column(TableShape& shape, const source::Row& row) {
     fanout_column column{};
     column.type_oid = static_cast<std::uint32_t>(std::stoul(text(row, kType)));
     column.typmod = std::stoi(text(row, kTypmod));
@@ -167,9 +181,73 @@ void add_column(TableShape& shape, const source::Row& row, const ColumnChoice& c
     if (row[kPrimaryPlace]) column.flags |= FANOUT_COLUMN_PRIMARY_KEY;
     shape.texts.push_back(text(row, kColumn));
     shape.texts.push_back(text(row, kTypeName));
-    if (!shape.select_list.empty()) shape.select_list += ", ";
-    shape.select_list += expression(column, masked(row, choice), row);
     shape.columns.push_back(column);
+}
+
+/// Could a value of it be large? No `numeric` is, nor is a short varchar.
+bool may_be_large(const fanout_column& column, const source::Row& row) {
+    if (!truth(row, kToastable) || column.value_class == FANOUT_NUMERIC) return false;
+    constexpr int kTypmodOffset = 4, kCharacterBytesMax = 4;
+    const bool limited = (column.type_oid == kVarchar || column.type_oid == kBpchar) &&
+                         column.typmod >= kTypmodOffset;
+    return !limited ||
+           (column.typmod - kTypmodOffset) > static_cast<int>(kLargeBytesMin) / kCharacterBytesMax;
+}
+
+/// The select list that leaves out a value where its column's condition is true. A last field says
+/// which those are.
+std::string fields_without(const std::vector<std::string>& fields,
+                           const std::vector<std::string>& conditions) {
+    std::string list, any, which;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        const std::string& left_out = conditions[i];
+        if (!list.empty()) list += ", ";
+        if (left_out.empty()) {
+            list += fields[i];
+            continue;
+        }
+        list += "CASE WHEN " + left_out + " THEN NULL ELSE " + fields[i] + " END";
+        any += (any.empty() ? "" : " OR ") + left_out;
+        which += ", CASE WHEN " + left_out + " THEN '" + std::to_string(i) + "' END";
+    }
+    if (any.empty()) return list;
+    return list + ", CASE WHEN " + any + " THEN concat_ws(' ', tableoid::bigint, ctid" + which +
+           ") END";
+}
+
+/// How rows are read. Tables without TOAST, or with a page of it, have no large values and are read
+/// as they are: no compression makes so little of one.
+void choose_fields(TableShape& shape, const std::vector<source::Row>& rows,
+                   const ColumnChoice& choice) {
+    const std::size_t count = rows.size();
+    const bool has_toast =
+        count != 0 && std::atof(text(rows[0], kToastBytes).c_str()) >= kToastBytesMin;
+    const auto large = [&](std::size_t i) {
+        return has_toast && may_be_large(shape.columns[i], rows[i]);
+    };
+    std::size_t any_large = 0;
+    for (std::size_t i = 0; i < count; ++i)
+        any_large += large(i) ? 1 : 0;
+    const std::size_t limit = std::clamp(kRowBytesMax / std::max(any_large, std::size_t{1}),
+                                         kLargeBytesMin, kLargeBytesMax);
+    std::vector<std::string> fields(count), if_large(count), if_shown(count);
+    shape.whole.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        shape.whole[i] = masked(rows[i], choice);
+        fields[i] = expression(shape.columns[i], shape.whole[i], rows[i]);
+        const std::string quoted = text(rows[i], kColumnQuoted);
+        // A text shows more than is stored.
+        const bool shown = shape.columns[i].value_class == FANOUT_TEXT_FORM;
+        if (large(i))
+            if_large[i] = "fanout._stored_bytes(" + quoted + ") > " +
+                          std::to_string(shown ? limit / 4 : limit);
+        if_shown[i] = shown ? quoted + " IS DISTINCT FROM NULL" : if_large[i];
+    }
+    shape.select_list = fields_without(fields, if_large);
+    shape.careful_list = fields_without(fields, if_shown);
+    shape.leaves_out = any_large != 0;
+    shape.careful_leaves_out =
+        std::ranges::any_of(if_shown, [](const auto& sql) { return !sql.empty(); });
 }
 
 /// The columns that changes are found by: of the replica identity's index, or of the primary key
@@ -239,7 +317,8 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->rows_estimate = std::atof(text(first, kTuples).c_str());
     shape->texts.reserve(result.rows.size() * 2);
     for (const auto& row : result.rows)
-        add_column(*shape, row, choice);
+        add_column(*shape, row);
+    choose_fields(*shape, result.rows, choice);
     for (std::size_t i = 0; i < shape->columns.size(); ++i) {
         shape->columns[i].name = view(shape->texts[2 * i]);
         shape->columns[i].type_name = view(shape->texts[2 * i + 1]);

@@ -24,11 +24,18 @@ struct TableShape {
     std::vector<std::string> texts;
     std::vector<fanout_column> columns;
     fanout_table table{};
+    /// What COPY reads: the columns, large values as NULL, and if there may be large ones
+    /// (`leaves_out`) one more, null for a row that has none: "table ctid column column …".
     std::string select_list;
-    std::optional<KeyShape> key;  // nothing: not of a known order
-    bool keyed = false;           // its rows have a key, of whatever order
-    bool readable = true;         // by the subscription's owner
-    bool reader_may = true;       // by the session's own role
+    bool leaves_out = false;
+    /// As that, and leaves out whatever an output function shows, which may fail.
+    std::string careful_list;
+    bool careful_leaves_out = false;
+    std::vector<std::string> whole;  // by column: what fanout._pieces() makes a left out value of
+    std::optional<KeyShape> key;     // nothing: not of a known order
+    bool keyed = false;              // its rows have a key, of whatever order
+    bool readable = true;            // by the subscription's owner
+    bool reader_may = true;          // by the session's own role
     double rows_estimate = -1, bytes_estimate = -1;
     std::uint32_t file = 0;  // relfilenode: another one after a rewrite
 

@@ -94,6 +94,15 @@ Status Files::remove(const std::string& path) {
     return file_error("cannot remove", path, errno);
 }
 
+int open_unnamed(const std::string& directory, const char* name) {
+    const int file = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return file;
+    std::string path = directory + "/" + name + ".XXXXXX";
+    const int named = ::mkostemp(path.data(), O_CLOEXEC);
+    if (named >= 0) ::unlink(path.c_str());
+    return named;
+}
+
 std::shared_ptr<Files> posix_files() {
     return std::make_shared<Files>();
 }

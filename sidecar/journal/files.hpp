@@ -62,6 +62,10 @@ class Files {
 /// The real file system.
 std::shared_ptr<Files> posix_files();
 
+/// A file of the directory that goes with its descriptor, whatever happens; -1 and errno if there
+/// is none to be had. `name`: what it is called for an instant where the file system wants that.
+int open_unnamed(const std::string& directory, const char* name);
+
 /// "<what> <path>: <errno text>", with advice for a full disk.
 Status file_error(const char* what, const std::string& path, int error);
 

@@ -68,6 +68,7 @@ class Journal {
     Journal& operator=(const Journal&) = delete;
 
     const RecoveryReport& recovery() const { return recovery_; }
+    const std::filesystem::path& directory() const { return directory_; }
 
     // ---- drain thread ----------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
 // See whole_record.hpp.
 #include "sidecar/journal/whole_record.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <new>
+
+#include "sidecar/journal/files.hpp"
 
 namespace fanout::journal {
 namespace {
@@ -21,15 +21,6 @@ Status failed(const char* what, const std::string& directory) {
                       ": " + std::strerror(errno) + "; make room there");
 }
 
-int unnamed_file(const std::string& directory) {
-    const int file = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (file >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return file;
-    std::string name = directory + "/large-record.XXXXXX";
-    const int named = ::mkostemp(name.data(), O_CLOEXEC);
-    if (named >= 0) ::unlink(name.c_str());
-    return named;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<WholeRecord>> WholeRecord::make(std::uint64_t size,
@@ -40,7 +31,7 @@ Result<std::unique_ptr<WholeRecord>> WholeRecord::make(std::uint64_t size,
         if (!whole->memory_) return Status::io("there is no memory for a record in pieces");
         return whole;
     }
-    whole->file_ = unnamed_file(directory);
+    whole->file_ = open_unnamed(directory, "large-record");
     if (whole->file_ < 0) return failed("create", directory);
     return whole;
 }

@@ -213,8 +213,13 @@ Delivery::Trouble Delivery::deliver_durably() {
 }
 
 Delivery::Trouble Delivery::write(Batch batch) {
-    if (in_flight_.writes_pending() >= kWritesAheadMax)
-        if (auto trouble = settle(FANOUT_SETTLE_ONE)) return trouble;
+    if (in_flight_.writes_pending() >= kWritesAheadMax) {
+        // It is neither being built nor in flight: nobody else says what it points into.
+        written_from_ = batch.first_record;
+        auto trouble = settle(FANOUT_SETTLE_ONE);
+        written_from_.reset();
+        if (trouble) return trouble;
+    }
     const fanout_batch view = in_flight_.keep(std::move(batch));
     // Not before it is kept: what is in nobody's hand counts as delivered.
     if (waiting_) publish(false);
@@ -413,7 +418,8 @@ Delivery::Trouble Delivery::wait_for_data() {
 void Delivery::release_memory() {
     if (record_in_use_) return;
     const std::uint64_t next = reader_.records() + 1;
-    reader_.release_before(in_flight_.first_record(batch_.first_record(next)));
+    const std::uint64_t first = in_flight_.first_record(batch_.first_record(next));
+    reader_.release_before(std::min(first, written_from_.value_or(first)));
     if (batch_.empty() && in_flight_.writes_pending() == 0) tables_.forget_replaced();
 }
 

@@ -129,6 +129,7 @@ class Delivery {
     Lsn copied_at() const;
     Trouble refused_copy(const host::Outcome& outcome);
     Trouble park_copy(const fanout_change& change, const letters::Reason& reason);
+    Trouble unreadable_copy(const fanout_change& change, const std::string& why);
 
     bool over_limits() const;
     Trouble relieve();
@@ -199,6 +200,7 @@ class Delivery {
     std::map<std::string, std::string> notes_;  // progress of copies, as it was put last
     std::uint64_t plan_version_ = 0;
     bool record_in_use_ = false;  // the one that take() works on has to stay
+    std::optional<std::uint64_t> written_from_;  // the oldest record of the batch write() has
     std::uint32_t open_xid_ = 0;
     std::set<Oid32> rewritten_;                 // tables whose rewritten rows are for the target
     std::uint64_t copied_rows_ = 0;             // ordinals of their positions

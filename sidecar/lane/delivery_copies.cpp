@@ -51,6 +51,7 @@ void Delivery::take_plan() {
     backfill::CopierParts parts;
     parts.conninfo = settings_.source;
     parts.owner = settings_.owner;
+    parts.directory = journal_.directory().string();
     parts.subscription = settings_.subscription;
     parts.wake_lane = [this] { reader_.interrupt(); };
     parts.held_back = [this] {
@@ -232,6 +233,10 @@ Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
     for (std::size_t i = 0; i < piece.rows(); ++i) {
         change.index = ++copied_rows_;
         change.after = piece.row(i);
+        if (const auto* why = piece.refusal(i)) {
+            if (auto trouble = unreadable_copy(change, *why)) return trouble;
+            continue;
+        }
         const auto* refused = parking_.any_copy_refused()
                                   ? parking_.copy_refused(table.oid, letters::row_hash(change))
                                   : nullptr;
@@ -253,7 +258,9 @@ Lsn Delivery::copied_at() const {
 /// A transaction of the host's own, at the place where the stream is.
 Delivery::Trouble Delivery::write_alone(Batch batch) {
     batch.change_count = batch.changes.size();
-    batch.first_record = reader_.records() + 1;  // it points into none
+    // It points into none, but what is written behind it may point into these.
+    const std::uint64_t next = reader_.records() + (record_in_use_ ? 0 : 1);
+    batch.first_record = batch_.first_record(next);
     fanout_transaction transaction{};
     transaction.commit_lsn = copied_at();
     transaction.end_lsn = passed_.end_lsn;

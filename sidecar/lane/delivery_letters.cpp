@@ -12,6 +12,7 @@
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/lane/delivery.hpp"
 #include "sidecar/lane/row_decoder.hpp"
+#include "sidecar/lane/sql_literal.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::lane {
@@ -179,6 +180,17 @@ Delivery::Trouble Delivery::park_copy(const fanout_change& change, const letters
     letter.error = reason.error;
     letter.hint = reason.hint;
     return letters_changed(parking_.park(std::move(letter), {}));
+}
+
+/// A row that the source cannot show, as park_unreadable() has them from the stream: the policy is
+/// the same. The lane that stops reads its chunk again when it goes on.
+Delivery::Trouble Delivery::unreadable_copy(const fanout_change& change, const std::string& why) {
+    const std::string hint = "Mend the row at the source, or delete it there";
+    if (settings_.park_rejected) return park_copy(change, {why, hint});
+    return Ending{Ending::Kind::trouble, LaneState::failed, why,
+                  hint + ", then SELECT fanout.resume_subscription(" + sql_literal(settings_.name) +
+                      "); with on_reject park such rows are put aside",
+                  0};
 }
 
 /// What the target had when fanoutd was killed before it could write that down.

@@ -1,17 +1,14 @@
 """Values far larger than fanoutd's memory may be: they arrive whole, and the memory stays."""
-import base64
 import hashlib
-import mmap
 import os
 import sqlite3
-import threading
 import time
 import unittest
 
 from fanout_test.case import Case, main
+from fanout_test.huge import MEGABYTE, Memory, hash_in_file
 from fanout_test.processes import wait_until
 
-MEGABYTE = 1024 * 1024
 TEXT_MB = int(os.environ.get("FANOUT_HUGE_TEXT_MB", "160"))
 BYTES_MB = int(os.environ.get("FANOUT_HUGE_BYTES_MB", "200"))
 # What fanoutd takes anyway, and what the buffers of three lanes take.
@@ -19,48 +16,6 @@ BOUND_MB = 128
 # The server makes up a row in at most 1 GB - 1: the field, its header, and the rest of its row.
 FIELD_BYTES_MAX = 1024 * MEGABYTE - 128
 SECONDS = 600
-
-
-class Memory(threading.Thread):
-    """The most anonymous memory a process had while this watched."""
-
-    def __init__(self, pid):
-        super().__init__(daemon=True)
-        self.path = f"/proc/{pid}/status"
-        self.most_mb = 0
-        self.watching = True
-        self.start()
-
-    def run(self):
-        while self.watching:
-            try:
-                with open(self.path, encoding="ascii") as file:
-                    kilobytes = [int(line.split()[1]) for line in file if line.startswith("RssAnon")]
-            except (OSError, ValueError):
-                return
-            self.most_mb = max([self.most_mb] + [kb // 1024 for kb in kilobytes])
-            time.sleep(0.01)
-
-    def finish(self):
-        self.watching = False
-        self.join()
-        return self.most_mb
-
-
-def hash_in_file(path, line, member, binary):
-    """SHA-256 of a member of a line too long for a JSON parser: only ASCII, nothing escaped."""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        start = 0
-        for _ in range(line):
-            start = text.find(b"\n", start) + 1
-        start = text.find(b'"after":{', start)
-        start = text.find(f'"{member}":"'.encode(), start) + len(member) + 4
-        end = text.find(b'"', start)
-        digest = hashlib.sha256()
-        for at in range(start, end, 4 * MEGABYTE):
-            piece = text[at:min(end, at + 4 * MEGABYTE)]
-            digest.update(base64.b64decode(piece) if binary else piece)
-        return digest.hexdigest(), end - start
 
 
 class HugeValues(Case):

@@ -23,6 +23,10 @@ struct ChunkJob {
     Bound lower, upper;
     std::vector<std::shared_ptr<const KeyValues>> keys;  // if any: these alone, not lower to upper
     std::uint64_t rows = 0;                              // about as many
+    bool careful = false;  // a row of it may be one that the source cannot show
+
+    /// Its rows may come without some of their values.
+    bool leaves_out() const { return careful ? shape->careful_leaves_out : shape->leaves_out; }
 };
 
 }  // namespace fanout::backfill

@@ -70,11 +70,21 @@ std::string select(const ChunkJob& job) {
         }
         order = order_by(key);
     }
-    return "COPY (SELECT " + job.shape->select_list + " FROM " + job.shape->rows_of +
-           where(conditions) + order + ") TO STDOUT (FORMAT binary)";
+    return "COPY (SELECT " + (job.careful ? job.shape->careful_list : job.shape->select_list) +
+           " FROM " + job.shape->rows_of + where(conditions) + order +
+           ") TO STDOUT (FORMAT binary)";
 }
 
 }  // namespace
+
+bool is_of_a_row(const source::SqlError& error) {
+    if (error.sqlstate.size() != 5 || error.sqlstate == "XX001" || error.sqlstate == "XX002")
+        return false;
+    static constexpr std::string_view kOthers[] = {"08", "25", "26", "28", "3D", "3F",
+                                                   "40", "42", "53", "55", "57", "58"};
+    return std::ranges::find(kOthers, std::string_view(error.sqlstate).substr(0, 2)) ==
+           std::end(kOthers);
+}
 
 Status ChunkSessions::connect() {
     for (std::optional<source::SourceConnection>* session : {&rows_, &eyes_}) {
@@ -90,6 +100,7 @@ Status ChunkSessions::connect() {
 void ChunkSessions::drop() {
     rows_.reset();
     eyes_.reset();
+    exported_.clear();
 }
 
 Status ChunkSessions::command(source::SourceConnection& session, const std::string& sql) {
@@ -171,6 +182,42 @@ source::SourceConnection::CopyStep ChunkSessions::next_row(std::string_view& dat
 
 Status ChunkSessions::copy_failure() const {
     return failure(rows_->copy_error());
+}
+
+bool ChunkSessions::copy_failed_at_a_row() const {
+    return is_of_a_row(rows_->copy_error());
+}
+
+/// Also LOCK: whoever waits to change the table must not come in between later.
+Status ChunkSessions::begin_beside(const TableShape& shape) {
+    if (exported_.empty()) {
+        const auto made =
+            rows_->query("SELECT pg_catalog.pg_export_snapshot()", {}, kSnapshotTimeout);
+        if (!made.ok()) return failure(*made.error);
+        if (made.rows.empty() || !made.rows[0][0]) return Status::retry("no snapshot");
+        exported_ = *made.rows[0][0];
+    } else if (auto done = command(*eyes_, "ROLLBACK"); !done.is_ok()) {
+        return done;
+    }
+    const auto error = eyes_->execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+        "SET TRANSACTION SNAPSHOT '" +
+            exported_ + "'; LOCK TABLE " + shape.rows_of + " IN ACCESS SHARE MODE",
+        kAnswerTimeout);
+    return error ? failure(*error) : Status::ok();
+}
+
+std::optional<source::SqlError> ChunkSessions::start_copy_beside(const std::string& sql) {
+    return eyes_->start_copy(sql, kAnswerTimeout);
+}
+
+source::SourceConnection::CopyStep ChunkSessions::next_row_beside(std::string_view& data) {
+    return eyes_->next_copy_data(data, kAnswerTimeout);
+}
+
+Status ChunkSessions::end_beside() {
+    exported_.clear();
+    return command(*eyes_, "COMMIT");
 }
 
 Status ChunkSessions::commit() {

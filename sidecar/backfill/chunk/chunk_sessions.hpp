@@ -1,7 +1,8 @@
 // The two sessions of a reader at the source, and every statement of a chunk.
 //
 // `rows` holds the chunk's transaction: it must not run a statement that takes a snapshot before
-// the lane stands still. `eyes` does everything else. One thread uses it.
+// the lane stands still. `eyes` does everything else; beside the rows it may have a transaction
+// with the same snapshot, for what the rows come without. One thread uses it.
 #pragma once
 
 #include <optional>
@@ -41,6 +42,14 @@ class ChunkSessions {
     Status start_copy(const ChunkJob& job);
     source::SourceConnection::CopyStep next_row(std::string_view& data);
     Status copy_failure() const;
+    /// Not for lack of a connection or of anything else that comes back.
+    bool copy_failed_at_a_row() const;
+    /// A transaction of `eyes` that sees what the chunk's snapshot does, before its rows are read.
+    /// Again: anew, after an error in it.
+    Status begin_beside(const TableShape& shape);
+    std::optional<source::SqlError> start_copy_beside(const std::string& sql);
+    source::SourceConnection::CopyStep next_row_beside(std::string_view& data);
+    Status end_beside();
     Status commit();
     /// Without a word: the transaction has read nothing.
     void roll_back();
@@ -51,7 +60,11 @@ class ChunkSessions {
     const std::string conninfo_;
     const int stop_fd_;
     std::optional<source::SourceConnection> rows_, eyes_;
+    std::string exported_;  // the name of the chunk's snapshot while `eyes` has it, too
 };
+
+/// Not: of the connection, of the server's room, or of what a person does to either.
+bool is_of_a_row(const source::SqlError& error);
 
 /// Shown while settled_snapshot() waits.
 extern const char* const kUnsettled;

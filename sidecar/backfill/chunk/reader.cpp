@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sidecar/backfill/chunk/large_values.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {
@@ -18,6 +19,8 @@ constexpr std::uint64_t kChunkRowsMin = 200, kChunkRowsMax = 500'000;
 /// Chunks at the target that the stream has not caught up with; each is a part of the note.
 constexpr std::ptrdiff_t kLandedMax = 64;
 constexpr std::size_t kPiecesMax = 2;
+/// Of large values, which are not in memory.
+constexpr std::uint64_t kChunkFileBytes = 32U << 20;
 /// Single keys in one chunk.
 constexpr std::size_t kKeysMax = 200;
 
@@ -92,7 +95,9 @@ bool Reader::begin(TableCopy& copy, ChunkJob& job) {
     job.masks = copy.request.masks;
     job.mode = copy.mode;
     job.shape = copy.shape;
-    job.rows = std::min(copy.chunk_rows, rows_by_rate());
+    job.careful = copy.careful;
+    job.rows =
+        std::min({copy.chunk_rows, rows_by_rate(), copy.careful ? kChunkRowsMin : kChunkRowsMax});
     job.indexes = copy.state == CopyState::indexing;
     if (copy.mode == CopyMode::unknown || job.indexes) {
         if (copy.planning) return false;
@@ -157,7 +162,7 @@ Status Reader::work(ChunkJob& job) {
         return window.status();
     }
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
-    adapt(job, rows_read_, bytes_read_, seconds_read_);
+    adapt(job, seconds_read_);
     slow_down(start, rows_read_, bytes_read_);
     return Status::ok();
 }
@@ -262,26 +267,27 @@ Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
 Status Reader::read_rows(const ChunkJob& job, Window& window) {
     using Step = source::SourceConnection::CopyStep;
     const auto& shape = *job.shape;
-    rows_read_ = bytes_read_ = 0;
+    rows_read_ = bytes_read_ = file_bytes_read_ = 0;
     cut_.reset();
     auto turn = take_turn(window.id);
     if (turn == nullptr) return Status::retry("stopped");
-    const std::size_t bytes_max = copier_.options_.chunk_bytes;
     const auto started = Clock::now();
+    LargeValues large(source_, job, copier_.parts_.directory);
+    if (auto done = large.begin(); !done.is_ok()) return done;
     if (auto done = source_.start_copy(job); !done.is_ok()) return done;
     const auto end = source_.flush_wal();
     if (!end.is_ok()) {
         source_.drop_rows();
         return end.status();
     }
-    auto piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
+    auto piece = new_piece(job);
     std::string_view data;
     auto step = Step::data;
     while ((step = source_.next_row(data)) == Step::data) {
         if (!piece->add(data, shape.columns.data()))
             return Status::retry("a row of " + shape.quoted + " came in an unknown form");
-        const bool full = piece->bytes() >= (job.mode == CopyMode::ordered ? 2 : 1) * bytes_max;
-        if (!full || piece->rows() == 0) continue;
+        if (auto done = large.complete(*piece); !done.is_ok()) return done;
+        if (!is_full(job, *piece)) continue;
         if (job.mode == CopyMode::ordered) {
             const auto places = shape.key->places_in(shape.table);
             auto last = key_of(*places, piece->row(piece->rows() - 1));
@@ -289,15 +295,18 @@ Status Reader::read_rows(const ChunkJob& job, Window& window) {
             cut_ = Bound{std::make_shared<const KeyValues>(std::move(*last)), true};
             break;
         }
-        rows_read_ += piece->rows();
-        bytes_read_ += piece->payload_bytes();
+        count_read(*piece);
         if (auto done = hand_over(window, piece, false, 0); !done.is_ok()) return done;
-        piece = std::make_shared<Piece>(shape.columns.size(), copier_.store_);
+        piece = new_piece(job);
         piece->header_is_passed();
     }
-    if (step == Step::failed) return source_.copy_failure();
-    rows_read_ += piece->rows();
-    bytes_read_ += piece->payload_bytes();
+    if (step == Step::failed) {
+        if (source_.copy_failed_at_a_row()) be_careful(job, true);
+        return source_.copy_failure();
+    }
+    if (job.careful) be_careful(job, false);
+    if (auto done = large.end(); !done.is_ok()) return done;
+    count_read(*piece);
     seconds_read_ = seconds_since(started);
     if (cut_) {
         source_.drop_rows();  // the rest of the rows is of no use
@@ -306,6 +315,30 @@ Status Reader::read_rows(const ChunkJob& job, Window& window) {
     }
     turn.reset();
     return hand_over(window, piece, true, end.value());
+}
+
+/// Which row it was nobody says. So the chunk is read again, and its values one by one.
+void Reader::be_careful(const ChunkJob& job, bool careful) {
+    const std::lock_guard lock(copier_.mutex_);
+    if (auto* copy = copier_.find(job.table)) copy->careful = careful;
+}
+
+std::shared_ptr<Piece> Reader::new_piece(const ChunkJob& job) const {
+    auto piece = std::make_shared<Piece>(job.shape->columns.size(), copier_.store_);
+    if (job.leaves_out()) piece->expect_left_out();
+    return piece;
+}
+
+bool Reader::is_full(const ChunkJob& job, const Piece& piece) const {
+    const std::size_t chunks = job.mode == CopyMode::ordered ? 2 : 1;
+    return piece.rows() != 0 && (piece.bytes() >= chunks * copier_.options_.chunk_bytes ||
+                                 piece.file_bytes() >= kChunkFileBytes);
+}
+
+void Reader::count_read(const Piece& piece) {
+    rows_read_ += piece.rows();
+    bytes_read_ += piece.payload_bytes();
+    file_bytes_read_ += piece.file_bytes();
 }
 
 Status Reader::hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete,
@@ -328,18 +361,28 @@ Status Reader::hand_over(Window& window, std::shared_ptr<const Piece> piece, boo
     return Status::ok();
 }
 
-/// The next chunk: as large as the bytes and the time of this one suggest.
-void Reader::adapt(const ChunkJob& job, std::uint64_t rows, std::uint64_t bytes, double seconds) {
+/// The next chunk: as large as the bytes and the time of this one suggest. One with few rows says
+/// nothing, unless that is what it was meant to have or what it had room for.
+void Reader::adapt(const ChunkJob& job, double seconds) {
     const std::lock_guard lock(copier_.mutex_);
     auto* copy = copier_.find(job.table);
-    if (copy == nullptr || !job.keys.empty() || rows < kChunkRowsMin / 2) return;
+    if (copy == nullptr || !job.keys.empty() || rows_read_ == 0) return;
+    const bool telling = rows_read_ >= kChunkRowsMin / 2 || rows_read_ == job.rows ||
+                         (cut_ && file_bytes_read_ != 0);
+    if (!telling) return;
+    const auto rows = static_cast<double>(rows_read_);
     const double values = static_cast<double>(job.shape->columns.size() * sizeof(fanout_value) +
                                               sizeof(fanout_change));
     const double by_bytes = static_cast<double>(copier_.options_.chunk_bytes) /
-                            (static_cast<double>(bytes) / static_cast<double>(rows) + values);
-    const double by_time = static_cast<double>(rows) * kChunkSeconds / std::max(seconds, 0.001);
-    const double wanted = std::min({by_bytes, by_time, 4.0 * static_cast<double>(rows)});
-    copy->chunk_rows = std::clamp(static_cast<std::uint64_t>(wanted), kChunkRowsMin, kChunkRowsMax);
+                            (static_cast<double>(bytes_read_ - file_bytes_read_) / rows + values);
+    const double by_file =
+        static_cast<double>(kChunkFileBytes) / (static_cast<double>(file_bytes_read_) / rows + 1);
+    const double by_time = rows * kChunkSeconds / std::max(seconds, 0.001);
+    const auto most = std::max(static_cast<std::uint64_t>(by_file), std::uint64_t{1});
+    const auto wanted =
+        static_cast<std::uint64_t>(std::min({by_bytes, by_time, std::max(4.0 * rows, 1.0)}));
+    copy->chunk_rows = std::min(std::clamp(wanted, kChunkRowsMin, kChunkRowsMax),
+                                file_bytes_read_ == 0 ? kChunkRowsMax : most);
 }
 
 /// All readers together keep to the limits: each chunk takes up time, whoever read it.

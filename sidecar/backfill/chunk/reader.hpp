@@ -33,7 +33,11 @@ class Reader {
     Result<std::shared_ptr<Window>> open_window(const ChunkJob& job);
     Status read_rows(const ChunkJob& job, Window& window);
     Status hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete, Lsn end);
-    void adapt(const ChunkJob& job, std::uint64_t rows, std::uint64_t bytes, double seconds);
+    std::shared_ptr<Piece> new_piece(const ChunkJob& job) const;
+    void be_careful(const ChunkJob& job, bool careful);
+    bool is_full(const ChunkJob& job, const Piece& piece) const;
+    void count_read(const Piece& piece);
+    void adapt(const ChunkJob& job, double seconds);
     void give_back(const ChunkJob& job, const Status& why);
     void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
                    std::uint64_t bytes);
@@ -45,7 +49,7 @@ class Reader {
     const unsigned number_;
     ChunkSessions source_;
     pacing::Backoff backoff_{std::chrono::seconds(5)};
-    std::uint64_t rows_read_ = 0, bytes_read_ = 0;  // of the last chunk
+    std::uint64_t rows_read_ = 0, bytes_read_ = 0, file_bytes_read_ = 0;  // of the last chunk
     double seconds_read_ = 0;
     std::optional<Bound> cut_;
 };

@@ -97,7 +97,9 @@ Status Reader::check_shape(ChunkJob& job) {
         return Status::retry("the table's key has changed");
     }
     const bool first = job.shape->columns.empty();  // known from a note only
-    if (!first && same_name && seen->same_shape(job.shape->table)) return Status::ok();
+    if (!first && same_name && seen->same_shape(job.shape->table) &&
+        seen->leaves_out == job.shape->leaves_out)
+        return Status::ok();
     copy->shape = seen;
     job.shape = seen;
     return same_name ? Status::ok() : Status::retry("the table was renamed");
