@@ -189,10 +189,10 @@ Delivery::Trouble Delivery::relieve() {
     return std::nullopt;
 }
 
-/// Nothing may land between the parts of a transaction.
-Delivery::Trouble Delivery::close_copy_windows() {
+/// Nothing may land between the parts of a transaction. `table` 0: all of them.
+Delivery::Trouble Delivery::close_copy_windows(Oid32 table) {
     if (!copier_ || batch_.open_part_written()) return std::nullopt;
-    while (const auto window = copier_->any_open())
+    while (const auto window = copier_->any_open(table))
         if (auto trouble = land_window(*window)) return trouble;
     return std::nullopt;
 }

@@ -105,7 +105,8 @@ class Delivery {
     Trouble write_before_this();
     Trouble write_in_its_place(const wire::RecordView& record, const fanout_change& change);
     Trouble take_rewritten(const wire::RecordView& record);
-    Trouble close_copy_windows();
+    Trouble close_copy_windows(Oid32 table = 0);
+    Trouble copies_before_ddl(const wire::RecordView& record, const fanout_ddl& ddl);
 
     std::uint64_t take_row_of_copy(fanout_change& change, std::uint64_t bytes);
     void add_row(const fanout_change& change, std::uint64_t bytes);
