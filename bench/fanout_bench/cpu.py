@@ -49,5 +49,30 @@ class Watch:
         return sum(max(0.0, cpu_us(pid) - before) for pid, before in zip(self.pids, self.before))
 
 
+def tree_us(pid):
+    """Microseconds of CPU of `pid` and all its children, those that have ended too (in steps of a
+    hundredth of a second)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            ended = sum(int(ticks) for ticks in file.read().rsplit(")", 1)[1].split()[13:15])
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = file.read().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return (cpu_us(pid) + ended * 1e6 / os.sysconf("SC_CLK_TCK")
+            + sum(tree_us(child) for child in children))
+
+
+class TreeWatch:
+    """The CPU that a process and all its children use from now on."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.before = tree_us(pid)
+
+    def us(self):
+        return tree_us(self.pid) - self.before
+
+
 def load_average():
     return os.getloadavg()[0]

@@ -73,11 +73,11 @@ class Ground:
 
     # ---- pg_fanout
 
-    def subscribe(self, name, connector, options, stream="main", backfill=False, **more):
+    def subscribe(self, name, connector, options, stream="main", backfill=False, table="*", **more):
         self.bench.run("SELECT fanout.create_target(%s, %s, %s)",
                        (name, connector, json.dumps(options)))
-        self.bench.run("SELECT fanout.create_subscription(%s, %s, '{public.*}', %s, %s)",
-                       (name, name, json.dumps({**more, "backfill": backfill}), stream))
+        self.bench.run("SELECT fanout.create_subscription(%s, %s, ARRAY['public.' || %s], %s, %s)",
+                       (name, name, table, json.dumps({**more, "backfill": backfill}), stream))
 
     def unsubscribe(self, name):
         self.bench.run("SELECT fanout.drop_subscription(%s)", (name,))

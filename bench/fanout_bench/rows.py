@@ -11,6 +11,10 @@ _ROW = """g, (g * 7) % 1000000, (g % 30000)::int2, (g % 100000) / 100.0, g * 1.5
     md5(g::text)::uuid, 'customer ' || lpad(g::text, 8, '0'),
     'a remark of about fifty characters, number ' || lpad(g::text, 8, '0')"""
 
+TOASTED = """
+CREATE TABLE toasted (id int8 PRIMARY KEY, n int4, body text);
+ALTER TABLE toasted ALTER body SET STORAGE EXTERNAL"""
+
 BATCH_ROWS = 1000
 PGBENCH = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history")
 
@@ -23,6 +27,12 @@ def insert(database, first, rows):
 
 def insert_at_once(database, rows):
     database.run(f"INSERT INTO wide SELECT {_ROW} FROM generate_series(1, {rows}) g")
+
+
+def insert_toasted(database, rows):
+    """Rows of 16 kB, out of line and not compressed."""
+    database.run("INSERT INTO toasted SELECT g, g, repeat(md5(g::text), 512) "
+                 f"FROM generate_series(1, {rows}) g")
 
 
 def update(database, first, rows):

@@ -29,14 +29,13 @@ bool is_shown(const ValuePlan& plan) {
 /// Anything else would be taken for a pointer. Looks into the catalogs, so once in a query.
 Oid type_of_value(FunctionCallInfo fcinfo, bool or_shown) {
     const Oid type = get_fn_expr_argtype(fcinfo->flinfo, 0);
-    const bool fits = OidIsValid(type) &&
-                      (get_typlen(type) == -1 || (or_shown && is_shown(plan_value(type))));
+    const bool fits =
+        OidIsValid(type) && (get_typlen(type) == -1 || (or_shown && is_shown(plan_value(type))));
     if (!fits) {
-        ereport(ERROR,
-                (errcode(ERRCODE_DATATYPE_MISMATCH),
-                 errmsg("values of type %s have no variable length",
-                        OidIsValid(type) ? format_type_be(type) : "unknown"),
-                 errhint("Give a column of a type with a variable length.")));
+        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                        errmsg("values of type %s have no variable length",
+                               OidIsValid(type) ? format_type_be(type) : "unknown"),
+                        errhint("Give a column of a type with a variable length.")));
     }
     return type;
 }

@@ -104,7 +104,8 @@ COMMENT ON COLUMN fanout.backfills.state IS
     'pending: its turn has not come; copying; indexing: the rows are there, indexes are made, see '
     'detail; complete; waiting: see detail; paused: by fanout.pause_backfill(); cancelled: by '
     'fanout.cancel_backfill(); failed: it has stopped the subscription, see last_error';
-COMMENT ON COLUMN fanout.backfills.rows_done IS 'Rows that are at the target';
+COMMENT ON COLUMN fanout.backfills.rows_done IS
+    'Rows given to the target; there for good once the state is complete';
 COMMENT ON COLUMN fanout.backfills.rows_estimate IS
     'Rows there are to copy, as the catalogs guess; exact once complete';
 COMMENT ON COLUMN fanout.backfills.percent IS 'Share of the estimate that is done';

@@ -98,7 +98,9 @@ void Copier::accept(const Request& request) {
     if (found == tables_.end() || again) {
         TableCopy& copy = tables_[request.table];
         const bool had_foreign_rows = copy.foreign_rows;
+        const auto schema_changes = copy.schema_changes + 1;  // a look that is under way is void
         copy = {};
+        copy.schema_changes = schema_changes;
         copy.request = request;
         copy.lenient = parts_.always_lenient || request.on_nonempty == OnNonempty::upsert ||
                        !request.predicate.empty();
@@ -124,6 +126,7 @@ void Copier::settle_states() {
     bool busy = false, judges = false;
     for (const auto& [oid, copy] : tables_) {
         busy = busy || copy.state != CopyState::complete;
+        if (copy.under_way() && copy.shape_from > lane_at_) next = std::min(next, copy.shape_from);
         judges = judges || copy.foreign_rows;
         for (const Range& range : copy.ranges.ranges())
             if (copy.under_way() && range.state == RangeState::landed)
@@ -165,6 +168,15 @@ void Copier::met(const fanout_table& table) {
         same.options = options_;
     }
     set_plan(same);
+}
+
+bool Copier::schema_changes(Oid32 table) {
+    const std::lock_guard lock(mutex_);
+    auto* copy = find(table);
+    if (copy == nullptr) return false;
+    copy->schema_changed();
+    changed_.notify_all();
+    return copy->has_stale_rows();
 }
 
 Judgement Copier::judge(const fanout_change& change, std::uint32_t xid) {
@@ -220,17 +232,20 @@ void Copier::wait_for(std::uint64_t id) {
     lane_waits_for_ = 0;
 }
 
-std::optional<std::uint64_t> Copier::any_open() const {
+std::optional<std::uint64_t> Copier::any_open(Oid32 table) const {
     const std::lock_guard lock(mutex_);
     for (const auto& [oid, copy] : tables_)
-        if (!copy.windows.empty()) return copy.windows.begin()->first;
+        if ((table == 0 || table == oid) && !copy.windows.empty())
+            return copy.windows.begin()->first;
     return std::nullopt;
 }
 
 std::optional<Preparation> Copier::next_preparation() {
     const std::lock_guard lock(mutex_);
     for (const auto& [oid, copy] : tables_) {
-        if (!copy.under_way() || copy.prepared || copy.mode == CopyMode::unknown) continue;
+        if (!copy.under_way() || copy.prepared || copy.mode == CopyMode::unknown ||
+            copy.shape_from > lane_at_)
+            continue;
         return Preparation{
             oid, copy.shape,
             !copy.lenient && !copy.needs_truncate && copy.request.on_nonempty == OnNonempty::error,
@@ -296,6 +311,7 @@ void Copier::pass(Lsn position) {
     {
         const std::lock_guard lock(mutex_);
         attention_ = false;
+        lane_at_ = position;
         for (auto& [oid, copy] : tables_) {
             const bool was = copy.under_way();
             copy.pass(position);

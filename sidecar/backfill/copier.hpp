@@ -87,6 +87,8 @@ class Copier {
     void set_plan(const Plan& plan);
     /// A table of the subscription that the stream announces.
     void met(const fanout_table& table);
+    /// A change of its schema. True: what the target has of it must not be in the way.
+    bool schema_changes(Oid32 table);
 
     Judgement judge(const fanout_change& change, std::uint32_t xid);
     /// Before a TRUNCATE of a table: the window to land first, or nothing; then it may go on.
@@ -95,8 +97,8 @@ class Copier {
     bool truncated(Oid32 table, std::uint32_t xid);
     /// Sleeps until the window has something to land, is given up, or the lane has to stop.
     void wait_for(std::uint64_t window);
-    /// An open window of any table, if there is one.
-    std::optional<std::uint64_t> any_open() const;
+    /// An open window of that table, or of any (0), if there is one.
+    std::optional<std::uint64_t> any_open(Oid32 table) const;
 
     std::optional<Preparation> next_preparation();
     void prepared(Oid32 table);
@@ -152,6 +154,7 @@ class Copier {
     Options options_;                                       // with mutex_
     std::map<Oid32, TableCopy> tables_;                     // with mutex_
     std::vector<Oid32> gone_;                               // with mutex_: whose notes go
+    Lsn lane_at_ = 0;                                       // with mutex_: has passed
     Hold hold_;                                             // with mutex_
     std::uint64_t lane_waits_for_ = 0;                      // with mutex_: a window
     std::uint64_t next_id_ = 1;                             // with mutex_

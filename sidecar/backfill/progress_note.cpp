@@ -141,6 +141,7 @@ std::string TableCopy::note(std::uint32_t subscription) const {
     if (mode == CopyMode::ordered && shape && shape->key && state == CopyState::copying) {
         out["mode"] = "ordered";
         out["key"] = key_json(*shape->key);
+        out["stamp"] = shape->stamp;
         out["ranges"] = ranges_json(ranges);
     }
     if (state == CopyState::complete && !detail.empty()) out["detail"] = detail;
@@ -186,6 +187,7 @@ bool TableCopy::take_note(const std::string& text, std::uint32_t subscription) {
             // Until a reader has looked at the table: enough to judge by.
             auto known = std::make_shared<TableShape>();
             known->key = key_of(in.at("key"));
+            known->stamp = in.value("stamp", "");
             known->keyed = true;
             made.shape = std::move(known);
         }

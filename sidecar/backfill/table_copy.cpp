@@ -171,6 +171,44 @@ void TableCopy::truncated(std::uint32_t xid) {
     ranges.join();
 }
 
+/// Where the lane is at `shape_from` it has passed all that made the table what the stamp names:
+/// `at` was taken when that had committed.
+bool TableCopy::found(const std::shared_ptr<const TableShape>& seen, Lsn at, Lsn lane) {
+    const std::string stamp = seen == nullptr ? "gone" : seen->stamp;
+    if (seen != nullptr && shape != nullptr && stamp == shape->stamp) {
+        if (shape->columns.empty()) shape = seen;  // of which a note knew the key alone
+        return true;
+    }
+    if (stamp != next_stamp) {
+        next_stamp = stamp;
+        shape_from = at;
+    }
+    if (lane < shape_from) return false;
+    next_stamp.clear();
+    if (seen == nullptr) return true;
+    const bool same_key =
+        mode != CopyMode::ordered || (seen->key && seen->key->columns == shape->key->columns &&
+                                      seen->key->kinds == shape->key->kinds);
+    if (!same_key) {
+        restart();
+        return false;
+    }
+    shape = seen;
+    return true;
+}
+
+void TableCopy::schema_changed() {
+    ++schema_changes;
+    if (under_way() && !prepared) {
+        mode = CopyMode::unknown;
+        shape.reset();
+    }
+    if (state == CopyState::indexing) {
+        indexes.reset();
+        next_index = 0;
+    }
+}
+
 void TableCopy::give_up(std::uint64_t id) {
     const auto window = windows.find(id);
     const bool partly = window != windows.end() && window->second->pieces_landed;
@@ -205,6 +243,8 @@ void TableCopy::restart() {
     rows = bytes = chunks = 0;
     mode = CopyMode::unknown;
     shape.reset();
+    shape_from = 0;
+    next_stamp.clear();
     places_version_ = 0;
     state = CopyState::fresh;
     prepared = false;

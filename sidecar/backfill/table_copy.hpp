@@ -2,6 +2,10 @@
 //
 // docs/backfill.md has the argument that judge() and the transitions here are exact. Plain data
 // with rules; Copier locks.
+//
+// INVARIANT: a window is opened only where the lane has passed every schema change that its
+// snapshot sees, and is landed before the lane passes the next one. So what is written has the
+// shape that the target's table has at that place of the stream.
 #pragma once
 
 #include <deque>
@@ -65,6 +69,9 @@ struct TableCopy {
     bool prepared = false;        // the target's table is there, and empty if it has to be
     bool needs_truncate = false;  // rows of an attempt before have to go first
     std::shared_ptr<const TableShape> shape;
+    Lsn shape_from = 0;                // nothing is read, or made ready, before the lane is there
+    std::string next_stamp;            // of what the table will be from there on, if not `shape`
+    std::uint64_t schema_changes = 0;  // that the lane has met
     RangeMap ranges;
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
@@ -90,6 +97,13 @@ struct TableCopy {
     /// Before a TRUNCATE is applied: the window to land first, or nothing; then the marks are set.
     std::optional<std::uint64_t> truncate_waits_for(std::uint32_t xid) const;
     void truncated(std::uint32_t xid);
+    /// A reader has looked: the table is like this (null: gone), and whatever made it so has
+    /// committed before `at`. True: the stream has come so far, and `shape` is that.
+    bool found(const std::shared_ptr<const TableShape>& seen, Lsn at, Lsn lane);
+    /// The lane meets a change of its schema: what was seen of the table and not used is void.
+    void schema_changed();
+    /// It has rows of an attempt before, to which no change is applied any more.
+    bool has_stale_rows() const { return under_way() && !prepared && needs_truncate; }
     /// A window will never land.
     void give_up(std::uint64_t window);
     /// The last piece of a window is at the target, the lane at `position`.

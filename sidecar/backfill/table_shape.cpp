@@ -1,6 +1,9 @@
 // One catalog query per look. Classes and widths follow the worker's value_plan.cpp.
 #include "sidecar/backfill/table_shape.hpp"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -29,14 +32,21 @@ constexpr std::size_t kLargeBytesMax = 4U << 20, kLargeBytesMin = 256U << 10,
 /// lz4 makes at best a 255th of a value, so a large one has more than this in TOAST.
 constexpr double kToastBytesMin = 16384;
 
-// A row per column, or one without if there is none; the table's own facts stand in each.
+// A row per column, or one without if there is none; the table's own facts stand in each. Whatever
+// changes a shape writes new versions of these rows of the catalog (VACUUM and ANALYZE write theirs
+// in place). Names that stand elsewhere, of the schema and of types, go in as text.
 constexpr const char* kColumns = R"(
 WITH t AS (
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.relfilenode, c.reltuples, c.relpages,
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, c.relpages,
+        md5(concat_ws('/', c.xmin, n.nspname,
+            (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin, format_type(a.atttypid, a.atttypmod)),
+                ',' ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
+            (SELECT string_agg(concat_ws(' ', i.indexrelid, i.xmin), ',' ORDER BY i.indexrelid)
+                FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique))) AS stamp,
         format('%I.%I', n.nspname, c.relname) AS quoted,
         has_table_privilege($2, c.oid, 'SELECT') AS readable,
         has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS reader_may,
-        pg_table_size(c.oid) AS bytes,
+        CASE WHEN $3::boolean THEN pg_table_size(c.oid) ELSE -1 END AS bytes,
         (SELECT max(pg_relation_size(x.reltoastrelid)) FROM pg_class x WHERE x.reltoastrelid <> 0
             AND x.oid IN (SELECT c.oid UNION SELECT p.relid FROM pg_partition_tree(c.oid) p))
             AS toast_bytes,
@@ -58,7 +68,7 @@ base AS (
         SELECT d.oid FROM down d WHERE d.typtype <> 'd' LIMIT 1) AS base_type
     FROM pg_attribute a JOIN t ON a.attrelid = t.oid
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated IN ('', 's'))
-SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.relfilenode, t.reltuples, t.relpages,
+SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.relpages,
     t.relkind, t.bytes, t.readable, t.reader_may,
     a.attname, quote_ident(a.attname), a.base_type, a.atttypmod, a.attnum,
     format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated = 's',
@@ -84,7 +94,7 @@ enum Field : std::size_t {
     kName,
     kQuoted,
     kIdentity,
-    kFile,
+    kStamp,
     kTuples,
     kPages,
     kKind,
@@ -293,9 +303,11 @@ bool TableShape::same_shape(const fanout_table& other) const {
 }
 
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
-                                               const std::string& owner,
-                                               const ColumnChoice& choice) {
-    auto result = session.query_prepared("table_shape", kColumns, {std::to_string(oid), owner});
+                                               const std::string& owner, const ColumnChoice& choice,
+                                               SizeToo size) {
+    auto result = session.query_prepared(
+        "table_shape", kColumns,
+        {std::to_string(oid), owner, size == SizeToo::yes ? "true" : "false"});
     if (!result.ok()) return Status::retry(result.error->message);
     if (result.rows.empty()) return std::shared_ptr<TableShape>();
     if (!choice.columns.empty())
@@ -312,7 +324,6 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->rows_of = (text(first, kKind) == "p" ? "" : "ONLY ") + shape->quoted;
     shape->readable = truth(first, kReadable);
     shape->reader_may = truth(first, kReaderMay);
-    shape->file = static_cast<std::uint32_t>(std::stoul(text(first, kFile)));
     shape->bytes_estimate = std::atof(text(first, kBytes).c_str());
     shape->rows_estimate = std::atof(text(first, kTuples).c_str());
     shape->texts.reserve(result.rows.size() * 2);
@@ -333,6 +344,8 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->table.version = (std::uint64_t{1} << 63) | ++versions;
     shape->table.identity = text(first, kIdentity)[0];
     find_key(*shape, result.rows, choice);
+    const auto choice_hash = XXH3_64bits(shape->select_list.data(), shape->select_list.size());
+    shape->stamp = text(first, kStamp) + "/" + std::to_string(choice_hash);
     return shape;
 }
 

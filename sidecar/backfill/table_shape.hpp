@@ -37,7 +37,9 @@ struct TableShape {
     bool readable = true;            // by the subscription's owner
     bool reader_may = true;          // by the session's own role
     double rows_estimate = -1, bytes_estimate = -1;
-    std::uint32_t file = 0;  // relfilenode: another one after a rewrite
+    /// Another one after each change of the table's shape, never the same again: it tells also what
+    /// was changed and changed back. Of what the subscription has of the columns, too.
+    std::string stamp;
 
     TableShape() = default;
     TableShape(const TableShape&) = delete;
@@ -53,9 +55,13 @@ struct ColumnChoice {
     const std::map<std::string, std::string>& masks;  // by column
 };
 
+/// What it takes on disk is had by a lock of the table only. INVARIANT: not asked by whoever has a
+/// lock of it in another session: between the two somebody may wait who wants it for himself.
+enum class SizeToo : std::uint8_t { yes, no };
+
 /// Null if there is no such table any more.
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
-                                               const std::string& owner,
-                                               const ColumnChoice& choice);
+                                               const std::string& owner, const ColumnChoice& choice,
+                                               SizeToo size);
 
 }  // namespace fanout::backfill

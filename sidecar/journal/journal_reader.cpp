@@ -210,7 +210,7 @@ ReadOutcome JournalReader::refuse(std::uint64_t file_offset, const char* why) {
         "resync the subscription"));
 }
 
-WakeReason JournalReader::wait(std::chrono::milliseconds timeout) {
+WakeReason JournalReader::wait(std::chrono::microseconds timeout) {
     const auto deadline = Doorbell::Clock::now() + timeout;
     while (true) {
         const auto ticket = doorbell_.ticket();

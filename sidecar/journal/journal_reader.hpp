@@ -60,7 +60,7 @@ class JournalReader {
 
     /// Sleeps until more than what next() has seen is there, the timeout passes, or interrupt()
     /// was called. Returns at once if there is more already or an interrupt is pending.
-    WakeReason wait(std::chrono::milliseconds timeout);
+    WakeReason wait(std::chrono::microseconds timeout);
 
     /// Any thread: makes the present or the next wait() return `interrupted`, once.
     void interrupt();

@@ -28,7 +28,7 @@ constexpr std::uint64_t kRecordsBetweenMoves = 256;
 /// next transaction's wake-up takes it along: a wake-up less for each.
 constexpr auto kLinger = 10ms;
 /// As long while tables are copied: readers wait for the lane.
-constexpr auto kLook = 1ms;
+constexpr auto kLook = 200us;
 /// News of copies are told so soon.
 constexpr auto kCopiesNewsAfter = 500ms;
 /// What was flushed and is not yet durable is waited for when nothing has come for so long.
@@ -189,10 +189,10 @@ Delivery::Trouble Delivery::relieve() {
     return std::nullopt;
 }
 
-/// Nothing may land between the parts of a transaction.
-Delivery::Trouble Delivery::close_copy_windows() {
+/// Nothing may land between the parts of a transaction. `table` 0: all of them.
+Delivery::Trouble Delivery::close_copy_windows(Oid32 table) {
     if (!copier_ || batch_.open_part_written()) return std::nullopt;
-    while (const auto window = copier_->any_open())
+    while (const auto window = copier_->any_open(table))
         if (auto trouble = land_window(*window)) return trouble;
     return std::nullopt;
 }
@@ -296,7 +296,8 @@ Delivery::Trouble Delivery::rest() {
     if (in_flight_.writes_pending() != 0) {
         // What comes now can go out behind what is under way.
         const bool copying = copier_ && !copier_->idle();
-        if (reader_.wait(copying ? kLook : kLinger) != journal::WakeReason::timeout)
+        if (reader_.wait(copying ? std::chrono::microseconds(kLook) : kLinger) !=
+            journal::WakeReason::timeout)
             return std::nullopt;
         // While tables are copied the lane stays at hand.
         if (copying) return settle(FANOUT_SETTLE_NOTHING);

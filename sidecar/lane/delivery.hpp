@@ -105,7 +105,8 @@ class Delivery {
     Trouble write_before_this();
     Trouble write_in_its_place(const wire::RecordView& record, const fanout_change& change);
     Trouble take_rewritten(const wire::RecordView& record);
-    Trouble close_copy_windows();
+    Trouble close_copy_windows(Oid32 table = 0);
+    Trouble copies_before_ddl(const wire::RecordView& record, const fanout_ddl& ddl);
 
     std::uint64_t take_row_of_copy(fanout_change& change, std::uint64_t bytes);
     void add_row(const fanout_change& change, std::uint64_t bytes);
@@ -199,7 +200,7 @@ class Delivery {
     std::uint64_t rows_in_hand_ = 0;            // read, not flushed
     std::map<std::string, std::string> notes_;  // progress of copies, as it was put last
     std::uint64_t plan_version_ = 0;
-    bool record_in_use_ = false;  // the one that take() works on has to stay
+    bool record_in_use_ = false;                 // the one that take() works on has to stay
     std::optional<std::uint64_t> written_from_;  // the oldest record of the batch write() has
     std::uint32_t open_xid_ = 0;
     std::set<Oid32> rewritten_;                 // tables whose rewritten rows are for the target

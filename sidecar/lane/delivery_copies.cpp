@@ -106,14 +106,19 @@ bool Delivery::copies_are_told_late() const {
             std::chrono::steady_clock::now() - copies_told_at_ >= kCopiesTellEvery);
 }
 
-/// What is told has happened, so it is not told for each chunk.
+/// A beginning or an end is told when the target has it for good. How far the rest is may be told
+/// ahead of that: to wait for the target's disk twice a second would cost a quarter of the speed,
+/// and what a crash takes back is read again and told again.
 Delivery::Trouble Delivery::tell_of_copies() {
     if (!copies_are_told_late()) return std::nullopt;
+    const bool turned = copier_->has_turned();
     copier_->told();
     copies_told_at_ = std::chrono::steady_clock::now();
-    if (auto trouble = settle(FANOUT_SETTLE_DURABLE)) return trouble;
+    if (auto trouble = settle(turned ? FANOUT_SETTLE_DURABLE : FANOUT_SETTLE_NOTHING))
+        return trouble;
     show_copies();
-    return save_cursor_if_due();
+    // Whoever waits for the end of a copy waits for the cursor, too.
+    return turned && !connector_.keeps_cursor() ? save_cursor() : save_cursor_if_due();
 }
 
 void Delivery::show_copies() {

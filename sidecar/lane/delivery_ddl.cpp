@@ -45,7 +45,9 @@ Delivery::Trouble Delivery::take_ddl(const wire::RecordView& record) {
     if (!batch_.in_transaction())
         return unreadable(Status::corruption("the schema change at " + lsn_text(record.header.lsn) +
                                              " belongs to no transaction"));
-    if (!change.wanted || !is_for_target(change.ddl.kind, settings_.on_ddl)) return std::nullopt;
+    if (!change.wanted) return std::nullopt;
+    if (auto trouble = copies_before_ddl(record, change.ddl)) return trouble;
+    if (!is_for_target(change.ddl.kind, settings_.on_ddl)) return std::nullopt;
     if (is_parked(record)) return park(record, nullptr);
     // Whoever changes the target by other means has seen to its old rows as well.
     if (change.ddl.kind == FANOUT_DDL_REWRITE &&
@@ -70,6 +72,24 @@ Delivery::Trouble Delivery::hold_before(const fanout_ddl& ddl) {
     return stop_before(what, "change the target, then SELECT fanout.skip(" +
                                  sql_literal(settings_.name) +
                                  "); goes on behind the schema changes of this transaction");
+}
+
+/// Chunks that do not know the change land before it, whoever makes it at the target. Rows that a
+/// copy is yet to remove, and to which no change is applied any more, are not in its way: they may
+/// not fit.
+Delivery::Trouble Delivery::copies_before_ddl(const wire::RecordView& record,
+                                              const fanout_ddl& ddl) {
+    if (!copier_) return std::nullopt;
+    record_in_use_ = true;
+    auto trouble = close_copy_windows(ddl.oid);
+    record_in_use_ = false;
+    if (trouble) return trouble;
+    const bool stale = copier_->schema_changes(ddl.oid);
+    if (!stale || settings_.on_ddl != OnDdl::apply || !concerns_target(ddl.kind))
+        return std::nullopt;
+    fanout_ddl forget = ddl;
+    forget.kind = FANOUT_DDL_REWRITE;
+    return write_ddl(record, forget);
 }
 
 /// What is in hand goes to the connector, whose tables are then as they were before this record.

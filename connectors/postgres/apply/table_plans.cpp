@@ -58,6 +58,29 @@ void TablePlans::forget(std::uint32_t source_oid) {
     plans_.erase(found);
 }
 
+/// A target that keeps them would grow with every change of a shape, and look through all of them
+/// at each. Not within a transaction, which a refusal would end.
+void TablePlans::forget_retired() {
+    if (retired_.empty() || PQtransactionStatus(session_.connection()) != PQTRANS_IDLE) return;
+    std::string sql;
+    const auto end = [&](const Statement& statement) {
+        if (statement.prepared) sql += "DEALLOCATE " + statement.name + "; ";
+    };
+    for (const auto& plan : retired_) {
+        for (const StatementSet* set : {&plan->one, &plan->many}) {
+            for (const RowStatement& kind : set->by_kind) {
+                end(kind.statement);
+                end(kind.checked);
+            }
+            end(set->update_masked.statement);
+            end(set->update_masked.checked);
+        }
+    }
+    retired_.clear();
+    if (!sql.empty())
+        static_cast<void>(session_.attempt(sql, "cannot end what was prepared in the target"));
+}
+
 bool TablePlans::knows(const fanout_batch& batch) const {
     bool all = true;
     for_each_table(batch, [&](const fanout_table& table) {

@@ -21,8 +21,9 @@ class TablePlans {
 
     /// Forgets everything: for a new connection.
     void reset(bool create_tables, MissingTypes missing_types);
-    /// Drops plans of shapes that ended. Nothing under way may refer to one.
-    void forget_retired() { retired_.clear(); }
+    /// Drops plans of shapes that ended, and what the target has prepared for them. Nothing under
+    /// way may refer to one; the connection is free for single statements.
+    void forget_retired();
 
     /// The table is another now, or its table in the target.
     void forget(std::uint32_t source_oid);

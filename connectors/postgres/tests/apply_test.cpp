@@ -51,6 +51,32 @@ TEST_F(ApplyTest, EveryTypeArrivesExactly) {
               "t");
 }
 
+TEST_F(ApplyTest, ShapesThatEndedLeaveNothingPrepared) {
+    on_both("CREATE TABLE t (id int PRIMARY KEY, n int)");
+    source->run("INSERT INTO t VALUES (1, 1), (2, 2)");
+    // A trigger runs in the connector's session, and so can count what that has prepared.
+    target->run(R"(CREATE TABLE counted (prepared bigint);
+        CREATE FUNCTION count_prepared() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO public.counted SELECT count(*) FROM pg_catalog.pg_prepared_statements
+                WHERE name LIKE 'fanout%';
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER count AFTER INSERT ON t EXECUTE FUNCTION count_prepared())");
+    open();
+    Lsn at = 0x1000;
+    std::deque<SourceTable> shapes;  // each is another version of it
+    for (std::uint64_t version = 1; version <= 40; ++version) {
+        const SourceTable& table = shapes.emplace_back(*source, "public", "t", version);
+        const auto rows = table.stored_rows(*source);
+        Feed feed(at += 0x1000);
+        feed.begin().insert(table, rows[0]).insert(table, rows[1]).update(table, rows[0]);
+        feed.remove(table, rows[0]).remove(table, rows[1]);
+        deliver(feed, feed.commit());
+    }
+    EXPECT_LE(std::stoi(target->value("SELECT max(prepared) FROM counted")), 20);
+}
+
 TEST_F(ApplyTest, OddNamesAndMissingSchemas) {
     source->run(R"(CREATE SCHEMA "My ""S"; CREATE TABLE "My ""S"."T able" ("Ke""y" text PRIMARY KEY,
         "select" int); INSERT INTO "My ""S"."T able" VALUES ('a', 1), ('b', 2))");

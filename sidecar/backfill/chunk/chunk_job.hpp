@@ -18,7 +18,8 @@ struct ChunkJob {
     std::vector<std::string> columns;
     std::map<std::string, std::string> masks;
     CopyMode mode = CopyMode::unknown;
-    bool indexes = false;  // look at those only
+    bool indexes = false;              // look at those only
+    std::uint64_t schema_changes = 0;  // that the lane had met before the look
     std::shared_ptr<const TableShape> shape;
     Bound lower, upper;
     std::vector<std::shared_ptr<const KeyValues>> keys;  // if any: these alone, not lower to upper

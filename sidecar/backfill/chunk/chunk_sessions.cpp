@@ -150,10 +150,16 @@ Status ChunkSessions::begin(const TableShape& shape) {
     return error ? failure(*error) : Status::ok();
 }
 
-Result<std::string> ChunkSessions::settled_snapshot() {
+Result<bool> ChunkSessions::settle() {
     const auto settled = eyes_->query("SELECT fanout._settle(50)", {}, kSnapshotTimeout);
     if (!settled.ok()) return failure(*settled.error);
-    if (settled.rows.empty() || settled.rows[0][0] != "t") return Status::corruption(kUnsettled);
+    return !settled.rows.empty() && settled.rows[0][0] == "t";
+}
+
+Result<std::string> ChunkSessions::settled_snapshot() {
+    const auto settled = settle();
+    if (!settled.is_ok()) return settled.status();
+    if (!settled.value()) return Status::corruption(kUnsettled);
     const auto taken =
         rows_->query("SELECT pg_catalog.pg_current_snapshot()::text", {}, kSnapshotTimeout);
     if (!taken.ok()) return failure(*taken.error);

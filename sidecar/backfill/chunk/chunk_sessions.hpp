@@ -34,6 +34,8 @@ class ChunkSessions {
 
     /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
     Status begin(const TableShape& shape);
+    /// Waits until every commit in the WAL can be seen. False: that takes too long.
+    Result<bool> settle();
     /// Corruption: commits that nobody can see yet are in the way.
     Result<std::string> settled_snapshot();
     /// Everything the snapshot sees has to survive a crash of the source before a target may have

@@ -28,6 +28,9 @@ constexpr const char* kWalDetail =
     "waiting: the slot's WAL is near max_slot_wal_keep_size; see retained_wal_bytes in "
     "fanout.streams";
 
+constexpr const char* kShapeDetail =
+    "waiting: the stream has not come to a change of the table's schema yet";
+
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -99,9 +102,11 @@ bool Reader::begin(TableCopy& copy, ChunkJob& job) {
     job.rows =
         std::min({copy.chunk_rows, rows_by_rate(), copy.careful ? kChunkRowsMin : kChunkRowsMax});
     job.indexes = copy.state == CopyState::indexing;
+    if (copy.shape_from > copier_.lane_at_ && !job.indexes) return false;
     if (copy.mode == CopyMode::unknown || job.indexes) {
         if (copy.planning) return false;
         copy.planning = true;
+        job.schema_changes = copy.schema_changes;
         return true;
     }
     if (!copy.prepared) return false;
@@ -147,14 +152,21 @@ Status Reader::work(ChunkJob& job) {
     if (job.id == 0) return look(job);
     const auto start = Clock::now();
     if (short_of_wal()) return wait_for_wal(job);
-    if (job.shape->columns.empty())  // known from a note only
-        if (auto done = check_shape(job); !done.is_ok()) return done;
+    if (job.shape->columns.empty()) {  // known from a note only
+        const auto fits = check_shape(job);
+        if (!fits.is_ok()) return fits.status();
+        if (!fits.value()) return put_back(job);
+    }
     if (job.mode == CopyMode::ordered && job.keys.empty())
-        if (auto done = choose_end(job); !done.is_ok()) return done;
-    if (auto done = source_.begin(*job.shape); !done.is_ok()) return done;
-    if (auto done = check_shape(job); !done.is_ok()) {
+        if (auto done = choose_end(job); !done.is_ok()) return see_why(job, done);
+    if (auto done = source_.begin(*job.shape); !done.is_ok()) {
         source_.roll_back();
-        return done;
+        return see_why(job, done);
+    }
+    const auto fits = check_shape(job);
+    if (!fits.is_ok() || !fits.value()) {
+        source_.roll_back();
+        return fits.is_ok() ? put_back(job) : fits.status();
     }
     auto window = open_window(job);
     if (!window.is_ok()) {
@@ -211,6 +223,21 @@ Status Reader::choose_end(ChunkJob& job) {
     }
     job.upper = *end.value();
     copier_.changed_.notify_all();
+    return Status::ok();
+}
+
+/// No failure: the range is read later, in the shape that the stream has come to by then.
+Status Reader::put_back(const ChunkJob& job) {
+    {
+        const std::lock_guard lock(copier_.mutex_);
+        auto* copy = copier_.find(job.table);
+        if (copy == nullptr) return Status::ok();
+        copy->give_up(job.id);
+        if (copy->shape_from > copier_.lane_at_) copy->detail = kShapeDetail;
+        copier_.news_ = true;
+    }
+    copier_.changed_.notify_all();
+    copier_.ask_lane();
     return Status::ok();
 }
 

@@ -29,7 +29,11 @@ class Reader {
     Status look(const ChunkJob& job);
     Status look_at_indexes(const ChunkJob& job);
     Status choose_end(ChunkJob& job);
-    Status check_shape(ChunkJob& job);
+    void read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen);
+    Result<bool> check_shape(ChunkJob& job);
+    Status see_why(ChunkJob& job, const Status& failure);
+    Status put_back(const ChunkJob& job);
+    Status settle();
     Result<std::shared_ptr<Window>> open_window(const ChunkJob& job);
     Status read_rows(const ChunkJob& job, Window& window);
     Status hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete, Lsn end);

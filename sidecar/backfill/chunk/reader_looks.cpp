@@ -7,11 +7,23 @@
 
 namespace fanout::backfill {
 
-/// What kind of table it is, and how it will be copied.
+/// What the lane has passed can be seen afterwards: a table that it has met, a change of it. The
+/// lock of a chunk does that, too; who takes none needs this.
+Status Reader::settle() {
+    const auto settled = source_.settle();
+    if (!settled.is_ok() || settled.value()) return settled.status();
+    return Status::retry(kUnsettled);
+}
+
+/// What kind of table it is, and how it will be copied. The lane makes it ready where it has passed
+/// all that was seen, if it has met no change by then.
 Status Reader::look(const ChunkJob& job) {
-    auto shape =
-        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
+    if (auto done = settle(); !done.is_ok()) return done;
+    auto shape = read_shape(source_.eyes(), job.table, copier_.parts_.owner,
+                            {job.columns, job.masks}, SizeToo::yes);
     if (!shape.is_ok()) return shape.status();
+    const auto seen_at = source_.flush_wal();
+    if (!seen_at.is_ok()) return seen_at.status();
     const auto seen = shape.value();
     if (seen && !seen->readable)
         return Status::fatal("role " + copier_.parts_.owner +
@@ -27,14 +39,20 @@ Status Reader::look(const ChunkJob& job) {
         if (copy == nullptr || copy->mode != CopyMode::unknown) return Status::ok();
         copy->planning = false;
         copy->last_error.clear();
-        if (seen == nullptr) {  // dropped meanwhile: nothing to copy, and no change will come
+        if (copy->schema_changes != job.schema_changes) return Status::ok();  // look again
+        // Dropped meanwhile: nothing to copy, and once the lane is there no change will come.
+        if (seen == nullptr && copier_.lane_at_ >= seen_at.value()) {
             copier_.forget(*copy);
             return Status::ok();
         }
-        copy->shape = seen;
-        copy->mode = seen->key ? CopyMode::ordered : CopyMode::snapshot;
-        copy->request.schema = seen->schema;
-        copy->request.name = seen->name;
+        copy->shape_from = seen_at.value();
+        copier_.settle_states();
+        if (seen != nullptr) {
+            copy->shape = seen;
+            copy->mode = seen->key ? CopyMode::ordered : CopyMode::snapshot;
+            copy->request.schema = seen->schema;
+            copy->request.name = seen->name;
+        }
         copier_.news_ = true;
     }
     copier_.ask_lane();
@@ -43,8 +61,9 @@ Status Reader::look(const ChunkJob& job) {
 
 /// What the rows being there leaves to do. The lane has to be where the table is what was seen.
 Status Reader::look_at_indexes(const ChunkJob& job) {
-    auto shape =
-        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
+    if (auto done = settle(); !done.is_ok()) return done;
+    auto shape = read_shape(source_.eyes(), job.table, copier_.parts_.owner,
+                            {job.columns, job.masks}, SizeToo::yes);
     if (!shape.is_ok()) return shape.status();
     auto found = source::read_indexes(source_.eyes(), job.table, job.columns, job.masks);
     if (!found.is_ok()) return found.status();
@@ -60,6 +79,7 @@ Status Reader::look_at_indexes(const ChunkJob& job) {
         if (copy == nullptr || copy->state != CopyState::indexing) return Status::ok();
         copy->planning = false;
         copy->last_error.clear();
+        if (copy->schema_changes != job.schema_changes) return Status::ok();  // look again
         if (shape.value() == nullptr) {
             copier_.forget(*copy);
             return Status::ok();
@@ -75,34 +95,54 @@ Status Reader::look_at_indexes(const ChunkJob& job) {
     return Status::ok();
 }
 
-/// The shape cannot change any more; it has to be the one that was planned for.
-Status Reader::check_shape(ChunkJob& job) {
-    auto now =
-        read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks});
-    if (!now.is_ok()) return now.status();
-    const auto& seen = now.value();
+/// The same table, which has got large values, or none any more.
+void Reader::read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen) {
+    seen->bytes_estimate = job.shape->bytes_estimate;
     const std::lock_guard lock(copier_.mutex_);
     auto* copy = copier_.find(job.table);
-    if (copy == nullptr) return Status::retry("the table is no longer to be copied");
+    if (copy != nullptr && copy->shape == job.shape) copy->shape = seen;
+    job.shape = seen;
+}
+
+/// With the chunk's lock, under which the shape cannot change any more. False: not now, or not in
+/// this shape; table_copy.hpp has the rule.
+Result<bool> Reader::check_shape(ChunkJob& job) {
+    const bool first = job.shape->columns.empty();  // known from a note only, and not locked
+    auto now = read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks},
+                          first ? SizeToo::yes : SizeToo::no);
+    if (!now.is_ok()) return now.status();
+    const auto& seen = now.value();
+    if (seen != nullptr && seen->stamp == job.shape->stamp && !first) {
+        if (seen->leaves_out != job.shape->leaves_out) read_otherwise(job, seen);
+        return true;
+    }
+    if (seen != nullptr && !first) seen->bytes_estimate = job.shape->bytes_estimate;
+    const auto seen_at = source_.flush_wal();
+    if (!seen_at.is_ok()) return seen_at.status();
+    const std::lock_guard lock(copier_.mutex_);
+    auto* copy = copier_.find(job.table);
+    const bool wanted = copy != nullptr && copy->under_way() && copy->shape != nullptr;
+    if (!wanted) return Status::retry("the table is no longer to be copied");
+    const bool there = copy->found(seen, seen_at.value(), copier_.lane_at_);
+    copier_.settle_states();
+    if (!there) return false;
     if (seen == nullptr) {
         copier_.forget(*copy);
-        return Status::retry("the table was dropped");
+        return false;
     }
-    const bool same_name = seen->quoted == job.shape->quoted;
-    const bool same_key = job.mode != CopyMode::ordered ||
-                          (seen->key && seen->key->columns == job.shape->key->columns &&
-                           seen->key->kinds == job.shape->key->kinds);
-    if (!same_key) {
-        copy->restart();
-        return Status::retry("the table's key has changed");
-    }
-    const bool first = job.shape->columns.empty();  // known from a note only
-    if (!first && same_name && seen->same_shape(job.shape->table) &&
-        seen->leaves_out == job.shape->leaves_out)
-        return Status::ok();
-    copy->shape = seen;
+    copy->request.schema = seen->schema;
+    copy->request.name = seen->name;
+    const bool same_name = first || seen->rows_of == job.shape->rows_of;
     job.shape = seen;
-    return same_name ? Status::ok() : Status::retry("the table was renamed");
+    return same_name;
+}
+
+/// The table may have another name by now, or be gone.
+Status Reader::see_why(ChunkJob& job, const Status& failure) {
+    const std::string known = job.shape->stamp;
+    const auto fits = check_shape(job);
+    if (!fits.is_ok() || (fits.value() && job.shape->stamp == known)) return failure;
+    return put_back(job);
 }
 
 }  // namespace fanout::backfill

@@ -74,6 +74,18 @@ class CopyCase(Case):
             return False
         return bool(copies) and all(row[1] == "complete" for row in copies)
 
+    def same(self, stage, *kinds):
+        """Copied, with the rows of the source, and at postgres with its columns."""
+        for kind in kinds:
+            self.finished(stage, kind)
+        stage.compare(*kinds)
+        for table in stage.tables if "postgres" in kinds else ():
+            columns = [sorted(database.run(
+                "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
+                "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped", (table,)))
+                for database in (stage.shop, stage.copy)]
+            self.assertEqual(*columns)
+
     def hot_step(self, chance, keys):
         """Every kind of change, keys included, with a TOASTed column that mostly stays."""
         def step(cursor):

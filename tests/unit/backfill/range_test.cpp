@@ -329,5 +329,81 @@ TEST_F(CopyTest, nothing_follows_the_rows_where_none_are_wanted) {
     EXPECT_EQ(copy_.report().last_error, "");
 }
 
+std::shared_ptr<TableShape> shape_of(const std::string& stamp, const std::string& key = "id") {
+    auto shape = std::make_shared<TableShape>();
+    shape->key = KeyShape{{KeyKind::int4}, {key}, {key}};
+    shape->keyed = true;
+    shape->stamp = stamp;
+    shape->columns.resize(1);
+    return shape;
+}
+
+/// What is read has the shape of the target's table: that of the place where the lane is.
+TEST_F(CopyTest, another_shape_waits_for_the_lane) {
+    copy_.shape = shape_of("a");
+    EXPECT_TRUE(copy_.found(shape_of("a"), 900, 400));
+    EXPECT_EQ(copy_.shape_from, 0U);
+    EXPECT_FALSE(copy_.found(shape_of("b"), 900, 899));
+    EXPECT_EQ(copy_.shape_from, 900U);
+    EXPECT_EQ(copy_.shape->stamp, "a");
+    EXPECT_FALSE(copy_.found(shape_of("b"), 990, 899));  // seen before: that place is good enough
+    EXPECT_EQ(copy_.shape_from, 900U);
+    EXPECT_TRUE(copy_.found(shape_of("b"), 999, 900));
+    EXPECT_EQ(copy_.shape->stamp, "b");
+    EXPECT_FALSE(copy_.found(shape_of("c"), 1100, 1000));
+    EXPECT_FALSE(copy_.found(shape_of("d"), 1200, 1100));  // changed again: a place further on
+    EXPECT_TRUE(copy_.found(shape_of("d"), 1300, 1200));
+    EXPECT_TRUE(copy_.found(shape_of("e"), 1400, 1400));  // the lane is there already
+    EXPECT_EQ(copy_.shape->stamp, "e");
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 5, kUnseen), Verdict::apply);  // nothing was lost by it
+}
+
+TEST_F(CopyTest, a_dropped_table_is_gone_where_the_lane_has_dropped_it) {
+    copy_.shape = shape_of("a");
+    EXPECT_FALSE(copy_.found(nullptr, 900, 899));
+    EXPECT_EQ(judge(FANOUT_INSERT, {}, 5, kUnseen), Verdict::apply);
+    EXPECT_TRUE(copy_.found(nullptr, 950, 900));
+}
+
+TEST_F(CopyTest, another_key_begins_anew_where_the_lane_has_it) {
+    copy_.shape = shape_of("a");
+    EXPECT_FALSE(copy_.found(shape_of("b", "other"), 900, 899));
+    EXPECT_EQ(copy_.state, CopyState::copying);
+    EXPECT_FALSE(copy_.found(shape_of("b", "other"), 950, 900));
+    EXPECT_EQ(copy_.state, CopyState::fresh);
+    EXPECT_TRUE(copy_.has_stale_rows());
+    EXPECT_EQ(copy_.shape_from, 0U);
+}
+
+TEST_F(CopyTest, the_note_knows_the_shape) {
+    copy_.shape = shape_of("a");
+    for (const char* now : {"a", "b"}) {
+        TableCopy again;
+        ASSERT_TRUE(again.take_note(copy_.note(7), 7));
+        EXPECT_TRUE(again.shape->columns.empty());
+        EXPECT_EQ(again.found(shape_of(now), 900, 400), std::string(now) == "a");
+        EXPECT_EQ(again.shape->columns.empty(), std::string(now) == "b");
+    }
+}
+
+/// What was seen of a table and not used yet is looked at again.
+TEST_F(CopyTest, a_schema_change_makes_a_look_void) {
+    copy_.shape = shape_of("a");
+    copy_.schema_changed();
+    EXPECT_EQ(copy_.mode, CopyMode::ordered);  // its chunks check for themselves
+    ASSERT_NE(copy_.shape, nullptr);
+    TableCopy fresh = copy_;
+    fresh.prepared = false;
+    fresh.schema_changed();
+    EXPECT_EQ(fresh.mode, CopyMode::unknown);
+    EXPECT_EQ(fresh.schema_changes, 2U);
+    finish_rows(copy_);
+    copy_.indexes = std::make_shared<const source::TableIndexes>();
+    copy_.next_index = 1;
+    copy_.schema_changed();
+    EXPECT_TRUE(copy_.wants_reader());
+    EXPECT_EQ(copy_.next_index, 0U);
+}
+
 }  // namespace
 }  // namespace fanout::backfill
