@@ -189,7 +189,7 @@ class RandomChanges(CopyCase):
             thread.start()
         copies, begun = 0, time.monotonic()
         try:
-            while time.monotonic() - begun < SECONDS:
+            while time.monotonic() - begun < (SECONDS if copies > 1 else SECONDS + 60):
                 for kind in kinds:
                     if self.is_copied(stage, kind):
                         copies += 1
