@@ -15,6 +15,8 @@ from fanout_test.case import Case, main, seed
 STATEMENTS = int(os.environ.get("FANOUT_RANDOM_DDL_STATEMENTS", "400"))
 COMPARE_EVERY = max(100, min(1000, STATEMENTS // 100))  # a long run would else compare most of its time
 
+TABLES_MAX, COLUMNS_MAX = 24, 40
+
 # type: an expression over the row number i and a random number {r}
 VALUES = {
     "integer": "(i * 7 + {r}) % 1000",
@@ -91,7 +93,8 @@ class Generator:
         return [f"UPDATE {self.name(table)} SET id = id + 100000 WHERE id = (SELECT max(id) FROM {self.name(table)})"]
 
     def delete(self):
-        return [f"DELETE FROM {self.name(self.table())} WHERE id % 11 = {self.chosen.randint(0, 10)}"]
+        parts = self.chosen.choice((11, 11, 2))  # half of a table at times: a long run would else only grow
+        return [f"DELETE FROM {self.name(self.table())} WHERE id % {parts} = {self.chosen.randrange(parts)}"]
 
     def truncate(self):
         picked = {self.table(), self.table()}
@@ -266,7 +269,12 @@ class Generator:
                "harmless": 4}
 
     def next(self):
+        """Of a long run the last statement is to cost what the first one did."""
         kind = self.chosen.choices(list(self.WEIGHTS), list(self.WEIGHTS.values()))[0]
+        if kind in ("create", "create_as") and len(self.tables) >= TABLES_MAX:
+            kind = "drop"
+        if kind == "add_column" and max(map(len, self.tables.values()), default=0) >= COLUMNS_MAX:
+            kind = "drop_column"
         return getattr(self, kind)() if self.tables else self.create()
 
 
