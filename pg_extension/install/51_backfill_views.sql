@@ -80,7 +80,9 @@ CREATE VIEW fanout.backfills AS
                 / b.rows_per_second))
         END AS eta,
         coalesce(b.chunks, 0) AS chunks, coalesce(b.retries, 0) AS retries, b.mode,
-        CASE WHEN b.state = 'copying' THEN b.snapshot_held_seconds END AS snapshot_held_seconds,
+        CASE WHEN b.state = 'copying' THEN b.snapshot_held_seconds
+            + extract(epoch FROM clock_timestamp() - b.reported_at)::double precision
+        END AS snapshot_held_seconds,
         b.predicate, b.generation, b.started_at, b.finished_at,
         CASE WHEN NOT b.finished AND b.state <> 'failed' THEN coalesce(b.held_up, b.detail)
             WHEN b.state = 'complete' THEN b.detail END AS detail,

@@ -317,6 +317,11 @@ Report TableCopy::report() const {
     out.bytes = bytes;
     out.chunks = chunks;
     out.retries = retries;
+    if (mode == CopyMode::snapshot && !windows.empty())
+        out.snapshot_held_seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                          windows.begin()->second->opened_at)
+                .count();
     if (shape) {
         out.rows_estimate = shape->rows_estimate;
         out.bytes_estimate = shape->bytes_estimate;

@@ -8,6 +8,7 @@
 // shape that the target's table has at that place of the stream.
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <string>
 
 #include "fanout/connector/abi.h"
+#include "sidecar/backfill/chunk/block_share.hpp"
 #include "sidecar/backfill/copy_row.hpp"
 #include "sidecar/backfill/range_map.hpp"
 #include "sidecar/backfill/request.hpp"
@@ -30,10 +32,12 @@ struct Window {
     std::shared_ptr<const Snapshot> snapshot;
     std::shared_ptr<const TableShape> shape;
     std::deque<std::shared_ptr<const Piece>> pieces;
-    bool complete = false;       // no piece will follow
-    bool pieces_landed = false;  // some may be at the target already
-    Lsn passed_at = 0;           // of complete ones: the snapshot sees nothing behind it
-    std::optional<Bound> cut;    // it ended before its range does
+    bool complete = false;            // no piece will follow
+    bool pieces_landed = false;       // some may be at the target already
+    Lsn passed_at = 0;                // of complete ones: the snapshot sees nothing behind it
+    std::optional<Bound> cut;         // it ended before its range does
+    std::optional<BlockShare> share;  // of a table without a usable key
+    const std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
 };
 
 enum class Verdict : std::uint8_t {

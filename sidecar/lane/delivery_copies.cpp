@@ -191,6 +191,8 @@ Delivery::Trouble Delivery::land_window(std::uint64_t window) {
         const auto landing = copier_->next_landing(window);
         if (!landing) return std::nullopt;  // given up
         if (auto trouble = land(*landing)) return trouble;
+        // It may be a whole table, and take its time.
+        if (auto trouble = tell_of_copies()) return trouble;
         if (landing->last) return std::nullopt;
     }
 }

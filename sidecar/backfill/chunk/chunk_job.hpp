@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct ChunkJob {
     Bound lower, upper;
     std::vector<std::shared_ptr<const KeyValues>> keys;  // if any: these alone, not lower to upper
     std::uint64_t rows = 0;                              // about as many
+    std::optional<Blocks> blocks;                        // these alone
+    std::string snapshot;  // not empty: another reader's, to be read with
     bool careful = false;  // a row of it may be one that the source cannot show
 
     /// Its rows may come without some of their values.

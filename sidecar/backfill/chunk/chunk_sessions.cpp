@@ -2,6 +2,7 @@
 #include "sidecar/backfill/chunk/chunk_sessions.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "fanout/base/lsn_text.hpp"
 
@@ -38,6 +39,13 @@ FROM fanout.subscription_def d JOIN fanout.stream_def t ON t.id = d.stream_id
 JOIN pg_replication_slots r ON r.slot_name = t.slot_name
 WHERE d.id = $1::integer)";
 
+/// Before version 14 the server reads a whole table to find the rows of some blocks; and the rows
+/// of a partitioned table are in none of its own.
+constexpr const char* kBlocks = R"(
+SELECT CASE WHEN current_setting('server_version_num')::integer < 140000 OR c.relkind = 'p' THEN 0
+    ELSE pg_relation_size(c.oid) / current_setting('block_size')::bigint END
+FROM pg_class c WHERE c.oid = $1::oid)";
+
 Status failure(const source::SqlError& error) {
     return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
 }
@@ -69,6 +77,13 @@ std::string select(const ChunkJob& job) {
             conditions.push_back(key.is_one_of(job.keys));
         }
         order = order_by(key);
+    }
+    if (job.blocks && (job.blocks->first != 0 || job.blocks->end != 0)) {
+        const auto at = [](std::uint64_t block) {
+            return "'(" + std::to_string(block) + ",0)'::pg_catalog.tid";
+        };
+        conditions.push_back("ctid >= " + at(job.blocks->first));
+        if (job.blocks->end != 0) conditions.push_back("ctid < " + at(job.blocks->end));
     }
     return "COPY (SELECT " + (job.careful ? job.shape->careful_list : job.shape->select_list) +
            " FROM " + job.shape->rows_of + where(conditions) + order +
@@ -177,6 +192,28 @@ Result<Lsn> ChunkSessions::flush_wal() {
     return *lsn;
 }
 
+Result<std::string> ChunkSessions::export_snapshot() {
+    const auto named = rows_->query("SELECT pg_catalog.pg_export_snapshot()", {}, kSnapshotTimeout);
+    if (!named.ok()) return failure(*named.error);
+    if (named.rows.empty() || !named.rows[0][0]) return Status::retry("no snapshot");
+    return *named.rows[0][0];
+}
+
+Status ChunkSessions::join(const std::string& snapshot) {
+    const auto error = rows_->execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '" + snapshot +
+            "'",
+        kAnswerTimeout);
+    return error ? failure(*error) : Status::ok();
+}
+
+Result<std::uint64_t> ChunkSessions::blocks_of(const ChunkJob& job) {
+    const auto result = eyes_->query_prepared("blocks", kBlocks, {std::to_string(job.table)});
+    if (!result.ok()) return failure(*result.error);
+    if (result.rows.empty() || !result.rows[0][0]) return Status::retry("the table was dropped");
+    return std::strtoull(result.rows[0][0]->c_str(), nullptr, 10);
+}
+
 Status ChunkSessions::start_copy(const ChunkJob& job) {
     const auto error = rows_->start_copy(select(job), kAnswerTimeout);
     return error ? failure(*error) : Status::ok();
@@ -197,11 +234,9 @@ bool ChunkSessions::copy_failed_at_a_row() const {
 /// Also LOCK: whoever waits to change the table must not come in between later.
 Status ChunkSessions::begin_beside(const TableShape& shape) {
     if (exported_.empty()) {
-        const auto made =
-            rows_->query("SELECT pg_catalog.pg_export_snapshot()", {}, kSnapshotTimeout);
-        if (!made.ok()) return failure(*made.error);
-        if (made.rows.empty() || !made.rows[0][0]) return Status::retry("no snapshot");
-        exported_ = *made.rows[0][0];
+        auto made = export_snapshot();
+        if (!made.is_ok()) return made.status();
+        exported_ = std::move(made.value());
     } else if (auto done = command(*eyes_, "ROLLBACK"); !done.is_ok()) {
         return done;
     }

@@ -41,6 +41,12 @@ class ChunkSessions {
     /// Everything the snapshot sees has to survive a crash of the source before a target may have
     /// it. Where that ends.
     Result<Lsn> flush_wal();
+    /// The name of the snapshot of the chunk's transaction, which lasts as long as that.
+    Result<std::string> export_snapshot();
+    /// Begins the chunk's transaction with such a snapshot.
+    Status join(const std::string& snapshot);
+    /// How many blocks the table has, if its rows can be read by them; else 0.
+    Result<std::uint64_t> blocks_of(const ChunkJob& job);
     Status start_copy(const ChunkJob& job);
     source::SourceConnection::CopyStep next_row(std::string_view& data);
     Status copy_failure() const;

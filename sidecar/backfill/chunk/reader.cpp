@@ -115,7 +115,7 @@ bool Reader::begin(TableCopy& copy, ChunkJob& job) {
         return range.state == RangeState::landed;
     });
     if (landed >= kLandedMax) return false;
-    return choose(copy, job);
+    return choose(copy, job) || choose_shared(copy, job);
 }
 
 /// With the mutex: the first stretch of keys that is to be copied, or else, or if there are many,
@@ -150,6 +150,7 @@ Status Reader::work(ChunkJob& job) {
     if (auto done = source_.connect(); !done.is_ok()) return done;
     if (job.indexes) return look_at_indexes(job);
     if (job.id == 0) return look(job);
+    if (!job.snapshot.empty()) return join(job);
     const auto start = Clock::now();
     if (short_of_wal()) return wait_for_wal(job);
     if (job.shape->columns.empty()) {  // known from a note only
@@ -173,6 +174,7 @@ Status Reader::work(ChunkJob& job) {
         source_.roll_back();
         return window.status();
     }
+    if (job.mode == CopyMode::snapshot) return read_table(job, *window.value());
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
     adapt(job, seconds_read_);
     slow_down(start, rows_read_, bytes_read_);
@@ -292,22 +294,38 @@ Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
 }
 
 Status Reader::read_rows(const ChunkJob& job, Window& window) {
+    auto turn = take_turn(window.id);
+    if (turn == nullptr) return Status::retry("stopped");
+    auto piece = new_piece(job);
+    Lsn end = 0;
+    if (auto done = copy_rows(job, window, piece, end); !done.is_ok()) return done;
+    if (cut_) {
+        source_.drop_rows();  // the rest of the rows is of no use
+    } else if (auto done = source_.commit(); !done.is_ok()) {
+        return done;
+    }
+    turn.reset();
+    return hand_over(window, piece, true, end);
+}
+
+/// One COPY: whatever is not handed over on the way is in `piece` in the end, and all of it was
+/// written before `end`.
+Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Piece>& piece,
+                         Lsn& end) {
     using Step = source::SourceConnection::CopyStep;
     const auto& shape = *job.shape;
     rows_read_ = bytes_read_ = file_bytes_read_ = 0;
     cut_.reset();
-    auto turn = take_turn(window.id);
-    if (turn == nullptr) return Status::retry("stopped");
     const auto started = Clock::now();
     LargeValues large(source_, job, copier_.parts_.directory);
     if (auto done = large.begin(); !done.is_ok()) return done;
     if (auto done = source_.start_copy(job); !done.is_ok()) return done;
-    const auto end = source_.flush_wal();
-    if (!end.is_ok()) {
+    const auto flushed = source_.flush_wal();
+    if (!flushed.is_ok()) {
         source_.drop_rows();
-        return end.status();
+        return flushed.status();
     }
-    auto piece = new_piece(job);
+    end = flushed.value();
     std::string_view data;
     auto step = Step::data;
     while ((step = source_.next_row(data)) == Step::data) {
@@ -331,17 +349,12 @@ Status Reader::read_rows(const ChunkJob& job, Window& window) {
         if (source_.copy_failed_at_a_row()) be_careful(job, true);
         return source_.copy_failure();
     }
-    if (job.careful) be_careful(job, false);
+    // Of a table without a key the row may be in another reader's part.
+    if (job.careful && job.mode == CopyMode::ordered) be_careful(job, false);
     if (auto done = large.end(); !done.is_ok()) return done;
     count_read(*piece);
     seconds_read_ = seconds_since(started);
-    if (cut_) {
-        source_.drop_rows();  // the rest of the rows is of no use
-    } else if (auto done = source_.commit(); !done.is_ok()) {
-        return done;
-    }
-    turn.reset();
-    return hand_over(window, piece, true, end.value());
+    return Status::ok();
 }
 
 /// Which row it was nobody says. So the chunk is read again, and its values one by one.
@@ -381,7 +394,7 @@ Status Reader::hand_over(Window& window, std::shared_ptr<const Piece> piece, boo
         window.cut = cut_;
         window.passed_at = end;
         window.complete = complete;
-        if (piece->rows() != 0 || !complete) window.pieces.push_back(std::move(piece));
+        if (piece->rows() != 0) window.pieces.push_back(std::move(piece));
     }
     copier_.changed_.notify_all();
     copier_.ask_lane();
@@ -467,7 +480,8 @@ void Reader::give_back(const ChunkJob& job, const Status& why) {
         auto* copy = copier_.find(job.table);
         if (copy == nullptr) return;
         if (job.id == 0) copy->planning = false;
-        if (job.id != 0) copy->give_up(job.id);
+        const bool has_part = job.snapshot.empty() || job.blocks;
+        if (job.id != 0 && has_part) copy->give_up(job.id);
         ++copy->retries;
         copy->last_error = why.text();
         copy->retry_at = Clock::now() + 200ms;

@@ -23,6 +23,7 @@ class Reader {
     std::optional<ChunkJob> claim();
     bool begin(TableCopy& copy, ChunkJob& job);
     bool choose(TableCopy& copy, ChunkJob& job);
+    static bool choose_shared(TableCopy& copy, ChunkJob& job);
     Status work(ChunkJob& job);
     bool short_of_wal();
     Status wait_for_wal(const ChunkJob& job);
@@ -36,6 +37,11 @@ class Reader {
     Status settle();
     Result<std::shared_ptr<Window>> open_window(const ChunkJob& job);
     Status read_rows(const ChunkJob& job, Window& window);
+    Status copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Piece>& piece, Lsn& end);
+    Status read_table(ChunkJob& job, Window& window);
+    Status share(const ChunkJob& job, Window& window);
+    Status join(ChunkJob& job);
+    Status read_parts(ChunkJob& job, Window& window);
     Status hand_over(Window& window, std::shared_ptr<const Piece> piece, bool complete, Lsn end);
     std::shared_ptr<Piece> new_piece(const ChunkJob& job) const;
     void be_careful(const ChunkJob& job, bool careful);
