@@ -248,6 +248,16 @@ inline bool still_committing(VirtualTransactionId* backends, int count) {
 #endif
 }
 
+/// The server's own macro compares numbers of different signs.
+inline bool is_compressed_in_toast(const struct varatt_external& pointer) {
+#if PG_VERSION_NUM >= 140000
+    const auto stored = static_cast<int32>(VARATT_EXTERNAL_GET_EXTSIZE(pointer));
+#else
+    const int32 stored = pointer.va_extsize;
+#endif
+    return stored < pointer.va_rawsize - VARHDRSZ;
+}
+
 /// Top transactions that have not left the list of running ones. A snapshot does not name them all:
 /// it leaves out those that are newer than any that has ended, for it takes them as running anyway.
 /// The list lasts until the next call in this process.

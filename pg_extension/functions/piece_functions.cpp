@@ -66,7 +66,7 @@ Pieces* begin_pieces(Oid type, Datum value) {
     if (plan_value(type).access == Access::varlena && VARATT_IS_EXTERNAL_ONDISK(stored)) {
         struct varatt_external pointer;
         VARATT_EXTERNAL_GET_POINTER(pointer, stored);
-        if (!VARATT_EXTERNAL_IS_COMPRESSED(pointer)) {
+        if (!fanout::server::is_compressed_in_toast(pointer)) {
             pieces->in_toast = static_cast<struct varlena*>(palloc(VARSIZE_EXTERNAL(stored)));
             memcpy(pieces->in_toast, stored, VARSIZE_EXTERNAL(stored));
             pieces->size = static_cast<Size>(pointer.va_rawsize) - VARHDRSZ;
