@@ -107,16 +107,16 @@ class Keys(CopyCase):
     def test_no_long_transaction(self):
         stage = self.stage()
         self.rows(stage, "word", 20000, 'a text COLLATE "en-x-icu" PRIMARY KEY, n integer', "'w' || i, i")
-        stage.subscribe("postgres", **{**SMALL, "rows_per_second": 8000})
+        stage.subscribe("postgres", **{**SMALL, "rows_per_second": 5000})
         oldest = set()
         while not self.is_copied(stage, "postgres"):
             oldest.update(stage.shop.run(
                 "SELECT backend_xmin FROM pg_stat_activity WHERE backend_xmin IS NOT NULL "
                 "AND pid <> pg_backend_pid()"))
             stage.shop.run("INSERT INTO word VALUES ('n' || txid_current(), 0)")
-            time.sleep(0.05)
+            time.sleep(0.02)
         stage.compare("postgres")
-        self.assertGreater(len(oldest), 4)
+        self.assertGreater(len(oldest), 1)  # of one snapshot it would be one
         self.assertGreater(self.copies(stage, "postgres")[0][4], 4)
 
     def test_a_label_that_gets_another_name(self):
