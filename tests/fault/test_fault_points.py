@@ -1,6 +1,7 @@
 """fanoutd is killed at every named place, the worker crashed and failed at every one of its own;
 all three targets stay exactly equal to the source, and no reader sees a torn transaction."""
 import os
+import re
 import signal
 import time
 
@@ -35,14 +36,19 @@ class Worker(FaultCase):
             "SELECT coalesce(array_agg(pid) FILTER (WHERE pg_terminate_backend(pid)), '{}') "
             "FROM pg_stat_activity WHERE backend_type = 'pg_fanout worker'")
 
+    def attached(self):
+        """The workers that fanoutd has been attached to, one after another."""
+        return [int(pid) for pid in re.findall(r"stream attached .*worker_pid=(\d+)",
+                                               self.stage_.daemon.log_text())]
+
     def fill_the_ring(self):
         stage = self.stage_
         # A new worker has the setting from its start; others read it when they are idle.
         stage.source.reload()
+        seen = len(self.attached())
         ended = self.end_workers()
-        wait_until(lambda: f"a new worker is attached: {stage.explain()}", lambda: stage.shop.value(
-            "SELECT pid <> ALL (%s) FROM fanout.streams JOIN pg_stat_activity ON pid = worker_pid "
-            "WHERE streams.state = 'streaming'", (ended,)))
+        wait_until(lambda: f"fanoutd is attached to a new worker: {stage.explain()}",
+                   lambda: set(self.attached()[seen:]) - set(ended))
         stage.daemon.process.send(signal.SIGSTOP)
         self.runs += 1
         stage.shop.run("INSERT INTO bulk (run, data) SELECT %s, repeat(md5(g::text), 40) FROM "
