@@ -39,8 +39,9 @@ LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'fanout_shape_recorded';
 COMMENT ON FUNCTION fanout._shape_recorded(oid) IS
     'Internal: what fanout._shape() found last is what later changes are compared with';
 
--- Also of indexes, to find their tables. `default_id` is for comparing only: the expression may be
--- about something that is gone.
+-- Also of indexes, to find their tables. For comparing only: `default_id`, for the expression may be
+-- about something that is gone; `places` of a partitioned table, whose descriptions of columns are
+-- written anew by every statement that writes the rows of its partitions anew.
 CREATE FUNCTION fanout._catalog_shape(relation oid) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $body$
@@ -53,6 +54,8 @@ BEGIN
         'index_of', (SELECT i.indrelid::bigint FROM pg_index i WHERE i.indexrelid = c.oid),
         'children', (SELECT coalesce(jsonb_agg(i.inhrelid::bigint ORDER BY i.inhrelid), '[]')
             FROM pg_inherits i WHERE i.inhparent = c.oid),
+        'places', CASE WHEN c.relkind = 'p' THEN (SELECT jsonb_agg(a.ctid::text ORDER BY a.attnum)
+            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) END,
         'primary_key', (SELECT jsonb_agg(k.attnum ORDER BY k.place)
             FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
             WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts),
@@ -264,6 +267,28 @@ $body$;
 COMMENT ON FUNCTION fanout._record_shape(oid, jsonb, jsonb, boolean) IS
     'Internal: tells the decoding worker how a table has changed';
 
+-- Where a partition is written anew, all of them are: the statement was about a table above. It has
+-- changed that before it comes to the first partition, and not again until the next statement.
+CREATE FUNCTION fanout._record_rewrite_above(partition oid) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    relation oid;
+    old jsonb;
+    new jsonb;
+BEGIN
+    FOR relation IN SELECT a.relid FROM pg_partition_ancestors(partition)
+        WITH ORDINALITY AS a (relid, height) WHERE a.relid <> partition ORDER BY a.height DESC
+    LOOP
+        old := fanout._shape(relation, true);
+        new := fanout._shape(relation, false);
+        PERFORM fanout._record_shape(relation, old, new, (old -> 'places') <> (new -> 'places'));
+    END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION fanout._record_rewrite_above(oid) IS
+    'Internal: tells the decoding worker, before the first partition is written anew, that all are';
+
 -- A statement names a parent and means its children too, or an index and means its table.
 CREATE FUNCTION fanout._record_ddl(relations oid[], rewrite_reason integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -292,6 +317,10 @@ BEGIN
         IF rewrite_reason IS NULL THEN
             queue := queue || ARRAY(SELECT c::oid FROM jsonb_array_elements_text(
                 coalesce(old -> 'children', '[]') || coalesce(new -> 'children', '[]')) AS c);
+        END IF;
+        IF rewrite_reason & 6 <> 0 AND new ->> 'persistence' = 'p'
+            AND new -> 'partition_of' <> 'null' THEN
+            PERFORM fanout._record_rewrite_above(relation);
         END IF;
         -- A table on its way to being unlogged writes its rows without WAL. 1: logged or unlogged,
         -- 2: a default, 4: a type; another access method alone (8) changes nothing.

@@ -136,17 +136,19 @@ bool is_among(Oid relation, Relation const* relations, int count) {
     return false;
 }
 
-/// Of a partition that was truncated alone nobody can tell the target which rows went.
+/// What was done to a partition alone, and to rows that nobody can name to the target.
 void stop_those_above(RingFace* face, const ReorderBufferTXN* txn, const RelationEntry* entry,
-                      Relation const* relations, int count) {
+                      Relation const* beside, int count, const char* what) {
     for (const Above* above = entry->above; above != nullptr; above = above->next) {
-        if (!above->entry->wanted || is_among(above->entry->oid, relations, count)) continue;
+        if (!above->entry->wanted || is_among(above->entry->oid, beside, count)) continue;
         ring_stop(face, txn, above->entry,
-                  psprintf("TRUNCATE of its partition %s.%s alone cannot be carried: delete those "
-                           "rows at the target",
-                           entry->schema, entry->name));
+                  psprintf("its partition %s.%s %s", entry->schema, entry->name, what));
     }
 }
+
+constexpr const char* kTruncatedAlone = "has been truncated alone: delete those rows at the target";
+constexpr const char* kLoggedAlone =
+    "has become logged with the rows that it has: put them into the target, or copy the table anew";
 
 void take_ddl_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
                     ReorderBufferChange* change) {
@@ -154,12 +156,16 @@ void take_ddl_event(PluginState* state, ReorderBufferTXN* txn, Relation table,
     if (!read_ddl_event(table, change, &event)) return;
     RelationEntry* entry = find_table(state->relations, event);
     choose_ddl_readers(state->filter, entry, &event);
+    if (shows_ring(state) && event.kind == wire::DdlKind::rewrite) {
+        note_rewrite(&state->rewrites, event.relation);
+        if (event.first_rows && entry != nullptr)
+            stop_those_above(&state->ring, txn, entry, nullptr, 0, kLoggedAlone);
+    }
     if (event.wanted_count == 0) return;
     if (!shows_ring(state)) {
         json_ddl(&state->json, txn, event);
         return;
     }
-    if (event.kind == wire::DdlKind::rewrite) note_rewrite(&state->rewrites, event.relation);
     ring_ddl(&state->ring, txn, entry, event);
 }
 
@@ -234,7 +240,7 @@ void on_truncate(LogicalDecodingContext* context, ReorderBufferTXN* txn, int rel
         RelationEntry* entry = find_relation(state->relations, relations[i]);
         if (entry->wanted_as_itself) wanted[count++] = entry;
         if (shows_ring(state)) {
-            stop_those_above(&state->ring, txn, entry, relations, relation_count);
+            stop_those_above(&state->ring, txn, entry, relations, relation_count, kTruncatedAlone);
         }
     }
     if (count > 0 && shows_ring(state)) {

@@ -212,7 +212,14 @@ void SchemaChanger::alter_key(const fanout_ddl& ddl) {
 
 void SchemaChanger::rewrite(const fanout_ddl& ddl) {
     emptied_.insert(ddl.oid);
-    if (has_table(ddl.schema, ddl.name)) run("TRUNCATE ONLY " + table_name(ddl));
+    const ResultPtr found = session_.query(
+        "SELECT c.relkind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
+        {std::string(view(ddl.schema)), std::string(view(ddl.name))}, kDoing);
+    if (PQntuples(found.get()) == 0) return;
+    // Children by inheritance are tables of their own; partitions are where the rows are.
+    const bool is_partitioned = PQgetvalue(found.get(), 0, 0)[0] == 'p';
+    run(std::string("TRUNCATE ") + (is_partitioned ? "" : "ONLY ") + table_name(ddl));
 }
 
 // A unique index that the source no longer has would refuse rows that the source now takes.

@@ -67,7 +67,10 @@ class Source:
                        "ORDER BY attnum", (f"{quote(schema)}.{quote(name)}",))
         columns = cursor.fetchall()
         listed = ", ".join(as_text(c) for c, _ in columns)
-        cursor.execute(f"SELECT {listed} FROM ONLY {quote(schema)}.{quote(name)}")
+        cursor.execute("SELECT CASE WHEN relkind = 'p' THEN '' ELSE 'ONLY' END FROM pg_class WHERE oid = %s::regclass",
+                       (f"{quote(schema)}.{quote(name)}",))
+        only = cursor.fetchone()[0]  # children by inheritance are tables of their own
+        cursor.execute(f"SELECT {listed} FROM {only} {quote(schema)}.{quote(name)}")
         types = [t for _, t in columns]
         return columns, [tuple(map(canonical, types, row)) for row in cursor]
 
