@@ -53,9 +53,11 @@ class Indexes(CopyCase):
         stage = self.stage()
         stage.shop.run(KINDS)
         stage.tables += ["public.item", "public.named"]
-        stage.subscribe("postgres", **SMALL, rows_per_second=8000)
+        # So slow that the copy is under way while its indexes are looked for.
+        stage.subscribe("postgres", **SMALL, rows_per_second=100)
         wait_until("rows arrive", lambda: (self.copy_of(stage, "item") or {}).get("rows_done"))
         self.assertEqual(self.indexes(stage.copy, "item"), {})
+        stage.shop.run("SELECT fanout.alter_subscription('postgres', '{\"rows_per_second\": null}')")
         self.finished(stage, "postgres")
         expected = self.indexes(stage.shop, "item")
         del expected["item_span"]

@@ -68,12 +68,13 @@ class Printed(CopyCase):
         self.start(stage)
         self.hot(stage, 6000)
         stage.subscribe("stdout", create_tables=False, target_options={"unrepresentable": "text"},
-                        **SMALL, rows_per_second=2000)
+                        **SMALL, rows_per_second=500)  # there is always something left to copy
         writers = self.hot_writers(stage, 6500, 2)
         chance = random.Random(seed())
         for _ in range(KILLS):
             copied = (self.copies(stage, "stdout") or [[None] * 8])[0][3]
-            wait_until("it goes on", lambda: (self.copies(stage, "stdout") or [[0] * 8])[0][3] != copied)
+            wait_until(lambda: f"it goes on: {self.copies(stage, 'stdout')}",
+                       lambda: (self.copies(stage, "stdout") or [[None] * 8])[0][3] != copied)
             time.sleep(chance.uniform(0.1, 0.6))
             stage.daemon.kill()
             with open(self.path, "a", encoding="utf-8") as lines:

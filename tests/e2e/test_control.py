@@ -126,7 +126,7 @@ class Control(Case):
         self.assertEqual(len(self.lines(stage, "a")), 2)
         stage.shop.run("REVOKE SELECT ON secret_table FROM alice")
         stage.shop.run("INSERT INTO secret_table VALUES (2, 'not for alice')")
-        row = stage.wait_state("a", "denied", seconds=20)
+        row = stage.wait_state("a", "denied")
         self.assertIn("secret_table", row["last_error"])
         self.assertEqual(len(self.lines(stage, "a")), 2)
         stage.shop.run("GRANT SELECT ON secret_table TO alice")
@@ -211,7 +211,7 @@ class Postgres(Case):
         stage.target.run("CREATE ROLE writer LOGIN SUPERUSER PASSWORD 'right'")
         with open(os.path.join(stage.target.data, "pg_hba.conf"), "w", encoding="utf-8") as file:
             file.write("local all all trust\nhost all writer 127.0.0.1/32 scram-sha-256\n")
-        stage.target.run("SELECT pg_reload_conf()")
+        stage.target.reload()
         secret = os.path.join(stage.folder, "password")
         with open(secret, "w", encoding="utf-8") as file:
             file.write("wrong")
@@ -223,7 +223,7 @@ class Postgres(Case):
         stage.subscribe("postgres", ["public.t"], target_options={
             "dsn": dsn + " password=${file:" + secret + "}"})
         stage.shop.run("INSERT INTO t VALUES (1, 'a')")
-        row = stage.wait_state("postgres", "retrying", "failed", seconds=10)
+        row = stage.wait_state("postgres", "retrying", "failed")
         self.assertIn("password", row["last_error"])
         self.assertNotIn("wrong", row["last_error"])
         with open(secret, "w", encoding="utf-8") as file:
@@ -246,7 +246,7 @@ class Postgres(Case):
         stage.fill(generator)
         stage.target.stop("immediate")
         traffic = stage.run_traffic(generator, per_second=200)
-        row = stage.wait_state("postgres", "retrying", seconds=10)
+        row = stage.wait_state("postgres", "retrying")
         self.assertTrue(row["last_error"])
         time.sleep(1)
         stage.target.start()
@@ -260,7 +260,7 @@ class Postgres(Case):
         stage.tables.append("public.t")
         stage.subscribe("postgres", ["public.t"], create_tables=False)
         stage.shop.run("INSERT INTO t VALUES (1, 'a')")
-        row = stage.wait_state("postgres", "failed", "retrying", seconds=10)
+        row = stage.wait_state("postgres", "failed", "retrying")
         self.assertIn("t", row["last_error"])
         stage.copy.run(SIMPLE.format("t"))
         if row["state"] == "failed":
@@ -275,7 +275,7 @@ class Postgres(Case):
         stage.wait_for("postgres")
         stage.copy.run("DELETE FROM t")
         stage.shop.run("UPDATE t SET note = 'b' WHERE id = 1")
-        row = stage.wait_state("postgres", "failed", seconds=10)
+        row = stage.wait_state("postgres", "failed")
         self.assertIn("t", row["last_error"])
         self.assertGreater(row["last_error_at"].timestamp(), time.time() - 60)
 
@@ -288,7 +288,7 @@ class Postgres(Case):
         stage.subscribe("postgres", ["public.t"])
         stage.shop.run("INSERT INTO t VALUES (1, 'a')")
         stage.compare("postgres")
-        self.assertEqual(stage.wait_state("unreachable", "retrying", seconds=10)["state"],
+        self.assertEqual(stage.wait_state("unreachable", "retrying")["state"],
                          "retrying")
         wait_until("the retries are counted", lambda: stage.status("unreachable")["retries"] >= 2)
 

@@ -54,7 +54,7 @@ class Life(Case):
         stage.subscribe("file", ["public.t"])
         stage.source.stop()
         stage.daemon.start()
-        wait_until("it says so", lambda: stage.source.folder in stage.daemon.log_text(), 20)
+        wait_until("it says so", lambda: stage.source.folder in stage.daemon.log_text())
         self.assertTrue(stage.daemon.running())
         stage.source.start()
         stage.shop.close()
@@ -196,8 +196,8 @@ class Journal(Case):
             return row["state"] == "failed" and row["error"]
 
         def blames_the_damage():
-            error = wait_until(lambda: f"it is loud: {stage.explain()}", loud, 20)
-            row = stage.wait_state("postgres", "failed", seconds=20)
+            error = wait_until(lambda: f"it is loud: {stage.explain()}", loud)
+            row = stage.wait_state("postgres", "failed")
             for text in (error, row["last_error"]):
                 for part in (segment, "offset", "checksum", "damaged", "cut off", "resync"):
                     self.assertIn(part, text)
@@ -220,7 +220,7 @@ class Journal(Case):
         stage.daemon.start()
         stage.shop.run("SELECT fanout.resume_subscription('postgres')")
         stage.shop.run("INSERT INTO t VALUES (1000, 'later')")
-        row = stage.wait_state("postgres", "needs_resync", "failed", seconds=20)
+        row = stage.wait_state("postgres", "needs_resync", "failed")
         self.assertTrue(row["last_error"])
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t WHERE id = 1000"), 0)
 

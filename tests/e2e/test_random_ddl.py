@@ -335,6 +335,8 @@ class RandomDdl(Case):
                     compared = done
                     self.compare(stage, made)
                     del self.log[:-4 * COMPARE_EVERY]
+                    print(f"{done} statements, {len(made.tables)} tables, the same at every target "
+                          f"after {time.monotonic() - begun:.0f} s", flush=True)
             self.compare(stage, made)
         except (AssertionError, TimeoutError, psycopg2.Error):
             print("\n".join(self.log[-2 * COMPARE_EVERY:]))

@@ -6,6 +6,8 @@ from fanout_test.case import Case, main
 from fanout_test.processes import wait_until
 
 KINDS = ("postgres", "sqlite", "file")
+# A server that waits for us waits for ever; the rest is how fast the machine is.
+AT_ONCE_SECONDS = 30
 
 
 class Stops(Case):
@@ -24,7 +26,7 @@ class Stops(Case):
             traffic.finish()
             stage.shop.close()
         begun = time.monotonic()
-        stage.source.stop(mode, seconds=40)
+        stage.source.stop(mode)
         took = time.monotonic() - begun
         stage.source.start()
         stage.shop.close()
@@ -39,10 +41,10 @@ class Stops(Case):
         self.restart("immediate")
 
     def test_fast_does_not_wait_for_us(self):
-        self.assertLess(self.restart("fast"), 6)
+        self.assertLess(self.restart("fast"), AT_ONCE_SECONDS)
 
     def test_smart_does_not_wait_for_us(self):
-        self.assertLess(self.restart("smart"), 8)
+        self.assertLess(self.restart("smart"), AT_ONCE_SECONDS)
 
     def test_restart_while_no_daemon_runs(self):
         stage, traffic = self.loaded(seed=22)
@@ -69,7 +71,7 @@ class Slot(Case):
         def shown():
             row = stage.shop.row("SELECT to_jsonb(s) AS s FROM fanout.streams s")
             return all(text in str(row["s"]) for text in texts)
-        wait_until(lambda: f"the stream shows {texts}: {stage.explain()}", shown, 20)
+        wait_until(lambda: f"the stream shows {texts}: {stage.explain()}", shown)
 
     def test_advances_while_only_other_tables_write(self):
         stage = self.stage()
@@ -80,7 +82,7 @@ class Slot(Case):
                            "FROM generate_series(1, 2000) g")
         wait_until(lambda: f"the slot follows: {stage.slot()}", lambda: stage.shop.value(
             "SELECT pg_current_wal_lsn() - confirmed_flush_lsn < 1000000 "
-            "AND pg_current_wal_lsn() - restart_lsn < 40000000 FROM pg_replication_slots"), 30)
+            "AND pg_current_wal_lsn() - restart_lsn < 40000000 FROM pg_replication_slots"))
         self.assertEqual(stage.compare("file"), 1)
 
     def test_dropped_behind_our_back(self):

@@ -51,7 +51,7 @@ class Worker(Case):
             self.assertEqual(stage.slot()["active_pid"], pid, "it waits, it does not fail")
             begun = time.monotonic()
             mode_of_end(stage, pid)
-            self.assertLess(time.monotonic() - begun, 5, "it leaves at once")
+            self.assertLess(time.monotonic() - begun, 30, "it leaves at once")
         finally:
             stage.daemon.process.send(signal.SIGCONT)
         return stage
@@ -59,13 +59,13 @@ class Worker(Case):
     def test_full_ring_and_terminate(self):
         def end(stage, pid):
             stage.shop.run("SELECT pg_terminate_backend(%s)", (pid,))
-            wait_until("it is gone", lambda: stage.slot()["active_pid"] != pid, 10)
+            wait_until("it is gone", lambda: stage.slot()["active_pid"] != pid)
         self.assertEqual(self.full_ring(end).compare("file"), 40000)
 
     def test_full_ring_and_fast_shutdown(self):
         def end(stage, _):
             stage.shop.close()
-            stage.source.stop("fast", seconds=20)
+            stage.source.stop("fast")
             stage.source.start()
         self.assertEqual(self.full_ring(end).compare("file"), 40000)
 
@@ -108,7 +108,7 @@ class Worker(Case):
         self.assertIn("fanout_main", "".join(connection.notices))
         self.assertIn("pg_drop_replication_slot", "".join(connection.notices))
         connection.close()
-        wait_until("the worker is gone", lambda: not stage.slot()["active"], 15)
+        wait_until("the worker is gone", lambda: not stage.slot()["active"])
         stage.shop.run("SELECT pg_drop_replication_slot('fanout_main')")
         stage.shop.run("CREATE EXTENSION pg_fanout")
         self.assertEqual(stage.shop.value("SELECT count(*) FROM fanout.subscriptions"), 0)
@@ -120,7 +120,7 @@ class Worker(Case):
         stage.subscribe("file", ["public.t"])
         stage.wait_state("file", "streaming")
         stage.daemon.kill()
-        wait_until("the slot is free", lambda: not stage.slot()["active"], 10)
+        wait_until("the slot is free", lambda: not stage.slot()["active"])
 
 
 main()

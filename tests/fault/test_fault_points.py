@@ -1,8 +1,11 @@
 """fanoutd is killed at every named place, the worker crashed and failed at every one of its own;
 all three targets stay exactly equal to the source, and no reader sees a torn transaction."""
 import os
+import re
 import signal
 import time
+
+import psycopg2
 
 from fault_case import DAEMON_POINTS, FaultCase, wait_server_back
 from fanout_test.case import main
@@ -27,20 +30,44 @@ class Worker(FaultCase):
     def marker(self, point, end):
         return os.path.join(self.stage_.source.data, f"pg_fanout.{point}.{end}")
 
-    def provoke(self, point):
+    def end_workers(self):
+        """Returns their process ids."""
+        return self.stage_.shop.value(
+            "SELECT coalesce(array_agg(pid) FILTER (WHERE pg_terminate_backend(pid)), '{}') "
+            "FROM pg_stat_activity WHERE backend_type = 'pg_fanout worker'")
+
+    def attached(self):
+        """The workers that fanoutd has been attached to, one after another."""
+        return [int(pid) for pid in re.findall(r"stream attached .*worker_pid=(\d+)",
+                                               self.stage_.daemon.log_text())]
+
+    def fill_the_ring(self):
         stage = self.stage_
-        if point == "worker.slot_acquired":
-            stage.shop.run("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots "
-                           "WHERE active_pid IS NOT NULL")
+        # A new worker has the setting from its start; others read it when they are idle.
+        stage.source.reload()
+        seen = len(self.attached())
+        ended = self.end_workers()
+        wait_until(lambda: f"fanoutd is attached to a new worker: {stage.explain()}",
+                   lambda: set(self.attached()[seen:]) - set(ended))
+        stage.daemon.process.send(signal.SIGSTOP)
+        self.runs += 1
+        stage.shop.run("INSERT INTO bulk (run, data) SELECT %s, repeat(md5(g::text), 40) FROM "
+                       "generate_series(1, 40000) g; DELETE FROM bulk", (self.runs,))  # 50 MB
+
+    def provoke(self, point):
+        def reached():
+            if os.path.exists(self.marker(point, "hit")):
+                return True
+            if point == "worker.slot_acquired":  # the next one has perhaps read the setting
+                try:
+                    self.end_workers()
+                except psycopg2.Error:
+                    self.stage_.shop.close()
+            return False
         if point == "worker.ring_full":
-            wait_until("a worker decodes", lambda: stage.slot()["active"], 30)
-            time.sleep(0.5)  # for it to read the setting, which it does when it is idle
-            stage.daemon.process.send(signal.SIGSTOP)
-            self.runs += 1
-            stage.shop.run("INSERT INTO bulk (run, data) SELECT %s, repeat(md5(g::text), 40) FROM "
-                           "generate_series(1, 40000) g; DELETE FROM bulk", (self.runs,))  # 50 MB
-        wait_until(f"{point} is reached", lambda: os.path.exists(self.marker(point, "hit")), 30)
-        stage.daemon.process.send(signal.SIGCONT)
+            self.fill_the_ring()
+        wait_until(f"{point} is reached", reached, pause=0.5)
+        self.stage_.daemon.process.send(signal.SIGCONT)
 
     def fail_everywhere(self, action):
         stage = self.under_load()

@@ -69,7 +69,7 @@ class Copies(Case):
         def shown():
             error = stage.shop.value("SELECT error FROM fanout.streams") or ""
             return all(text in error for text in texts)
-        wait_until(lambda: f"the stream says {texts}: {stage.explain()}", shown, 30)
+        wait_until(lambda: f"the stream says {texts}: {stage.explain()}", shown)
 
     def refused_after_restore(self, write_on):
         stage = self.stage_
@@ -137,7 +137,7 @@ class Copies(Case):
             # The file is held by the source's own fanoutd, which is as good.
             return all("source_rewound: the target has changes up to" in (row[0] or "")
                        or "is locked by another writer" in (row[0] or "") for row in rows)
-        wait_until(lambda: f"the clone is refused: {second.log_text()}", refused, 30)
+        wait_until(lambda: f"the clone is refused: {second.log_text()}", refused)
         self.assertEqual(self.target_ids(), [1, 2])
 
 
@@ -174,7 +174,7 @@ class Daemons(Case):
         time.sleep(2)
         frozen.process.send(signal.SIGCONT)
         wait_until(lambda: "it notices: " + frozen.log_tail(),
-                   lambda: "newer fanoutd" in frozen.log_text(), 30)
+                   lambda: "newer fanoutd" in frozen.log_text())
         frozen.kill()
         for traffic in self.running:
             traffic.finish()

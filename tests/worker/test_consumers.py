@@ -51,7 +51,7 @@ class Consumers(WorkerCase):
         for lie, word in (("tail", "impossible position"), ("tail-odd", "impossible position"),
                           ("ack", "which it cannot have")):
             with self.subTest(lie=lie):
-                consumer = self.attach("--lie", lie, "--seconds", 20)
+                consumer = self.attach("--lie", lie)
                 # The tail is looked at when there is no room by the last one known.
                 if lie != "ack":
                     self.shop.run("BEGIN; INSERT INTO t SELECT g, repeat(md5(g::text), 40) "
@@ -96,11 +96,11 @@ class Consumers(WorkerCase):
     def storm(self, kind):
         """Acknowledgement words as fast as they can be written, while the worker has much to
         send; the session ends loudly. Returns how many were written."""
-        consumer = self.attach("--storm", kind, "--seconds", 30)
+        consumer = self.attach("--storm", kind)
         self.shop.run("BEGIN; INSERT INTO t SELECT g, repeat(md5(g::text), 40) "
                       "FROM generate_series(100, 60000) g; ROLLBACK")
         self.shop.run("SELECT pg_logical_emit_message(true, 'app', repeat('x', 90000000))")
-        self.assertEqual(consumer.end(60), 3, consumer.text())
+        self.assertEqual(consumer.end(), 3, consumer.text())
         self.assertIn("farewell 08P01", consumer.text())
         self.wait_free()
         return sum(int(line.split()[1]) for line in consumer.lines("storm"))
@@ -128,7 +128,7 @@ class Consumers(WorkerCase):
 
     def test_the_socket_file_is_gone_once_somebody_is_in(self):
         import os
-        consumer = self.attach("--seconds", 30)
+        consumer = self.attach()
         self.wait_lines(consumer, "welcome")
         self.assertFalse(os.path.exists(self.attached["socket_path"]))
 
@@ -139,35 +139,28 @@ class Consumers(WorkerCase):
                       "FROM generate_series(1, 40000) g")  # 50 MB
         wait_until("the worker waits", lambda: self.shop.value(
             "SELECT wait_event FROM pg_stat_activity WHERE pid = %s",
-            (self.attached["worker_pid"],)) == "Extension", 20)
+            (self.attached["worker_pid"],)) == "Extension")
         time.sleep(1)
         return consumer
 
-    def gone_within(self, seconds, begun):
-        self.wait_free(seconds)
-        self.assertLess(time.monotonic() - begun, seconds)
-
     def test_full_ring_then_terminate(self):
         consumer = self.fill_the_ring()
-        begun = time.monotonic()
         self.shop.run("SELECT pg_terminate_backend(%s)", (self.attached["worker_pid"],))
-        self.gone_within(2, begun)
+        self.wait_free()
         consumer.process.send_signal(signal.SIGCONT)
         self.wait_lines(consumer, "farewell 57P01")
 
     def test_full_ring_then_cancel(self):
         consumer = self.fill_the_ring()
-        begun = time.monotonic()
         self.shop.run("SELECT pg_cancel_backend(%s)", (self.attached["worker_pid"],))
-        self.gone_within(2, begun)
+        self.wait_free()
         self.wait_lines(consumer, "farewell 57014")
 
     def test_full_ring_then_stop_worker_and_drop_database(self):
         self.fill_the_ring()
         self.refused(lambda: self.server.run("DROP DATABASE shop WITH (FORCE)"), "active logical")
-        begun = time.monotonic()
         self.assertTrue(self.shop.value("SELECT fanout.stop_worker(%s)", (SLOT,)))
-        self.gone_within(2, begun)
+        self.wait_free()
         self.shop.close()
         self.server.run("DROP DATABASE shop WITH (FORCE)")
         self.assertEqual(self.server.value("SELECT count(*) FROM pg_replication_slots"), 0)
@@ -175,12 +168,10 @@ class Consumers(WorkerCase):
     def full_ring_then_shutdown(self, mode):
         self.fill_the_ring()
         self.shop.close()
-        begun = time.monotonic()
-        self.server.stop(mode, 20)
-        self.assertLess(time.monotonic() - begun, 5)
+        self.server.stop(mode)
         self.server.start()
-        consumer = self.attach("--quiet", "--until-lsn", self.now(), "--seconds", 60)
-        self.assertEqual(consumer.end(60), 0, consumer.text())
+        consumer = self.attach("--quiet", "--until-lsn", self.now())
+        self.assertEqual(consumer.end(), 0, consumer.text())
         self.assertIn("k5=40000 ", consumer.text())
 
     def test_full_ring_then_fast_shutdown(self):

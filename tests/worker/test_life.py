@@ -1,6 +1,4 @@
 """Starting and ending: who may, what is said when it cannot, what a restart repeats."""
-import time
-
 from fanout_test.case import main
 from fanout_test.processes import wait_until
 from worker_case import SLOT, WorkerCase
@@ -17,12 +15,10 @@ class Life(WorkerCase):
         if not self.server.knows_plugin_list():
             self.skipTest("this server has no such list")
         self.server.set_plugins("pgoutput, test_decoding")
-        time.sleep(0.3)
         self.shop.close()
         self.refused(self.launch, STATEMENT, "pg_reload_conf", sqlstate="55000")
         self.refused(lambda: self.shop.run("SELECT fanout.create_slot('another')"), STATEMENT)
         self.server.set_plugins("pgoutput, test_decoding, pg_fanout")
-        time.sleep(0.3)
         self.shop.close()
         self.launch()
         self.shop.run("SELECT fanout.stop_worker(%s)", (SLOT,))
@@ -35,7 +31,7 @@ class Life(WorkerCase):
         self.refused(lambda: self.launch(start="FF/0"), "source_rewound:", "FF/0", sqlstate="55000")
         self.refused(lambda: self.launch(start="0/1"), "slot_ahead:", "0/1", sqlstate="55000")
         self.assertTrue(self.server.process.running())
-        self.wait_free(2)
+        self.wait_free()
 
     def test_a_slot_in_use_is_named(self):
         self.attach("--no-ack", "--seconds", 120)
@@ -51,7 +47,7 @@ class Life(WorkerCase):
     def test_nobody_comes_and_the_worker_leaves(self):
         self.set_setting("fanout.attach_timeout", "'1s'")
         self.launch()
-        self.wait_free(6)
+        self.wait_free()
         self.assertTrue(self.log_has("no fanoutd connected within 1 s"))
 
     def test_no_free_worker_is_named(self):
@@ -103,7 +99,7 @@ class Life(WorkerCase):
         self.assertEqual(consumer.lines("insert"), ["insert t index=1 new(id=2 note=x)"])
 
     def test_drop_extension_ends_the_worker_and_names_the_slot(self):
-        consumer = self.attach("--seconds", 60)
+        consumer = self.attach()
         self.wait_lines(consumer, "welcome")
         self.shop.run("CREATE ROLE nobody LOGIN")
         self.refused(lambda: self.shop.run("DROP EXTENSION pg_fanout CASCADE", user="nobody"),
@@ -115,16 +111,16 @@ class Life(WorkerCase):
         notices = "".join(connection.notices)
         connection.close()
         self.assertIn("SELECT pg_drop_replication_slot('fanout_main')", notices)
-        self.wait_free(2)
+        self.wait_free()
         self.assertEqual(consumer.end(), 3)
 
     def test_without_walsenders_it_polls(self):
         self.shop.close()
         self.server.set_and_reload(max_wal_senders=0)
         self.server.restart()
-        consumer = self.attach("--seconds", 30)
+        consumer = self.attach()
         self.shop.run("INSERT INTO t VALUES (1, 'x')")
-        wait_until("the row", lambda: consumer.lines("insert"), 5)
+        wait_until("the row", lambda: consumer.lines("insert"))
 
     def test_drop_slot_wants_one_of_ours(self):
         self.shop.run("SELECT pg_create_logical_replication_slot('other', 'test_decoding')")

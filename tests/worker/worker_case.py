@@ -6,7 +6,7 @@ import time
 from fanout_test import places
 from fanout_test.case import Case
 from fanout_test.postgres import Postgres
-from fanout_test.processes import wait_until
+from fanout_test.processes import DEADLINE_SECONDS, wait_until
 
 RING_DUMP = os.path.join(places.BUILD, "bin", "ring_dump")
 SLOT = "fanout_main"
@@ -19,7 +19,8 @@ class Consumer:
         self.path = os.path.join(folder, f"consumer-{time.monotonic_ns()}.out")
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
-                [RING_DUMP, "--socket", socket, "--token", token, *map(str, options)],
+                [RING_DUMP, "--socket", socket, "--token", token, "--seconds", str(DEADLINE_SECONDS),
+                 *map(str, options)],
                 stdout=out, stderr=subprocess.STDOUT)
 
     def text(self):
@@ -29,7 +30,7 @@ class Consumer:
     def lines(self, start):
         return [line for line in self.text().splitlines() if line.startswith(start)]
 
-    def end(self, seconds=30):
+    def end(self, seconds=2 * DEADLINE_SECONDS):
         """Waits for it; the exit code."""
         return self.process.wait(seconds)
 
@@ -39,7 +40,7 @@ class Consumer:
 
 
 class WorkerCase(Case):
-    settings = None
+    settings = {"autovacuum": "off"}  # what it writes would wake a worker that is to be idle
 
     def setUp(self):
         self.folder = places.scratch()
@@ -86,17 +87,16 @@ class WorkerCase(Case):
         """A session knows the extension's settings once it has loaded the library."""
         self.shop.run("LOAD 'pg_fanout'")
         self.shop.run(f"ALTER SYSTEM SET {name} = {value}")
-        self.shop.run("SELECT pg_reload_conf()")
-        time.sleep(0.3)
+        self.server.reload()
 
     def slot(self):
         return self.shop.row("SELECT * FROM pg_replication_slots WHERE slot_name = %s", (SLOT,))
 
-    def wait_free(self, seconds=10):
+    def wait_free(self, seconds=DEADLINE_SECONDS):
         wait_until("the slot is free", lambda: not self.slot()["active"], seconds)
 
     def wait_lines(self, consumer, start, count=1):
-        wait_until(f"{count} lines of {start}", lambda: len(consumer.lines(start)) >= count, 20)
+        wait_until(f"{count} lines of {start}", lambda: len(consumer.lines(start)) >= count)
         return consumer.lines(start)
 
     def now(self):

@@ -130,9 +130,16 @@ class Postgres:
         return Database(self, name)
 
     def set_and_reload(self, **settings):
+        """Until new sessions have them; who is there already follows when it next looks."""
         for key, value in settings.items():
             self.run(f"ALTER SYSTEM SET {key} = {value}")
-        self.run("SELECT pg_reload_conf()")
+        self.reload()
+
+    def reload(self, database="postgres"):
+        before = self.value("SELECT pg_conf_load_time()", database=database)
+        self.run("SELECT pg_reload_conf()", database=database)
+        wait_until(f"{self.name} has read its settings", lambda: self.value(
+            "SELECT pg_conf_load_time() > %s", (before,), database=database))
 
     def set_plugins(self, text):
         if self.knows_plugin_list():
