@@ -61,6 +61,37 @@ TEST_F(FlushAheadTest, WhatWasInFlightWhenItFailedComesAgainOnce) {
     EXPECT_EQ(board().rows_delivered, board().rows_read);
 }
 
+/// A batch on its way to the connector, of which nobody is told yet, has rows of the shape before.
+TEST_F(FlushAheadTest, ShapesOfABatchStayUntilItIsDoneWith) {
+    settings_.limits.batch_rows_max = 8;
+    script_.hold_flushes = script_.finish_all = true;
+    std::uint32_t version = 0;
+    for (int i = 1; i <= 40; ++i) {
+        SampleStream stream;
+        stream.begin(0x1000 * static_cast<Lsn>(i));
+        for (int shape = 0; shape < 12; ++shape) {
+            ++version;
+            stream.relation(100, version,
+                            "a name that stands in memory of its own " + std::to_string(version));
+            for (int row = 0; row < 3; ++row)
+                stream.insert(100, "value", version);
+        }
+        stream.commit();
+        ASSERT_TRUE(append(stream).is_ok());
+    }
+    start_lane();
+    ASSERT_TRUE(delivers(40));
+    version = 0;
+    for (const auto& transaction : script_.durable()) {
+        ASSERT_EQ(transaction.changes.size(), 36U);
+        for (std::size_t i = 0; i < transaction.changes.size(); ++i) {
+            if (i % 3 == 0) ++version;
+            ASSERT_EQ(transaction.changes[i], "insert a name that stands in memory of its own " +
+                                                  std::to_string(version) + " id=value");
+        }
+    }
+}
+
 TEST_F(FlushAheadTest, AStopWaitsUntilWhatIsInFlightIsDurable) {
     script_.hold_flushes = true;
     const auto lsns = append_many(5, 3);
