@@ -75,6 +75,9 @@ class Script {
     std::atomic<bool> hold_writes{false};
     /// While set, an AheadConnector finishes nothing unless it is waited for.
     std::atomic<bool> hold_flushes{false};
+    /// While set, an AheadConnector that is waited for finishes all it has, however little was
+    /// asked.
+    std::atomic<bool> finish_all{false};
     std::atomic<int> ahead_max{0};  // most writes an AheadConnector had and was not done with
     std::atomic<int> interrupts{0};
     std::atomic<std::uint64_t> epoch{0};
@@ -248,7 +251,8 @@ class AheadConnector final : public ScriptedConnector {
         Call call(*this, "settle");
         std::size_t finish = pending_.size();
         if (until == FANOUT_SETTLE_NOTHING && script_.hold_flushes) finish = 0;
-        if (until == FANOUT_SETTLE_ONE) finish = std::min<std::size_t>(finish, 1);
+        if (until == FANOUT_SETTLE_ONE && !script_.finish_all)
+            finish = std::min<std::size_t>(finish, 1);
         for (; finish > 0; --finish) {
             finish_first();
             call.done();  // what is behind is lost with the connection

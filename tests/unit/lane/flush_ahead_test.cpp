@@ -71,5 +71,24 @@ TEST_F(FlushAheadTest, AStopWaitsUntilWhatIsInFlightIsDurable) {
     EXPECT_GT(script_.calls("settle"), 0);
 }
 
+/// The batch that waits for its turn is with nobody while what was before it comes to its end.
+TEST_F(FlushAheadTest, ABatchThatWaitsKeepsTheShapesItsRowsHave) {
+    settings_.limits.batch_rows_max = 4;
+    script_.hold_flushes = script_.finish_all = true;
+    append_transaction(0x1000, 8, true);  // two parts: as many as may be in flight
+    SampleStream stream;
+    stream.begin(0x2000);
+    stream.insert(100, "old");
+    stream.relation(100, 2, "renamed");
+    stream.insert(100, "new", 2);
+    stream.commit();
+    ASSERT_TRUE(append(stream).is_ok());
+    start_lane();
+    ASSERT_TRUE(delivers(2));
+    EXPECT_EQ(script_.durable()[1].changes,
+              (std::vector<std::string>{"insert orders id=old", "insert renamed id=new"}));
+    EXPECT_EQ(board().retries, 0u);
+}
+
 }  // namespace
 }  // namespace fanout::testing
