@@ -118,8 +118,8 @@ COMMENT ON COLUMN fanout.backfills.eta IS 'Time left at this pace';
 COMMENT ON COLUMN fanout.backfills.chunks IS 'Parts that are done';
 COMMENT ON COLUMN fanout.backfills.retries IS 'Parts that were read again after an error';
 COMMENT ON COLUMN fanout.backfills.mode IS
-    'ordered: chunk by chunk in the order of the key; lenient: so, over rows that are there already; '
-    'snapshot: no key, or one whose order only the server knows: all under one snapshot';
+    'ordered: chunk by chunk in the order of the key; lenient: so, over rows that are there already, '
+    'or where only the server knows the order; snapshot: no usable key, all under one snapshot';
 COMMENT ON COLUMN fanout.backfills.snapshot_held_seconds IS
     'In mode snapshot: for how long it keeps VACUUM from removing rows';
 COMMENT ON COLUMN fanout.backfills.predicate IS 'Which rows; null for all';

@@ -194,6 +194,12 @@ Judgement Copier::judge(const fanout_change& change, std::uint32_t xid) {
     return judged;
 }
 
+void Copier::transaction_is_void() {
+    const std::lock_guard lock(mutex_);
+    for (auto& [oid, copy] : tables_)
+        copy.void_changes();
+}
+
 std::optional<std::uint64_t> Copier::truncate_waits_for(Oid32 table, std::uint32_t xid) {
     const std::lock_guard lock(mutex_);
     auto* copy = find(table);
@@ -273,10 +279,9 @@ std::optional<Landing> Copier::next_landing(std::optional<std::uint64_t> only) {
         for (auto& [id, window] : copy.windows) {
             if (only && *only != id) continue;
             // Its end may be cut until it is complete, unless there is nothing behind it.
-            const bool ready =
-                window->complete || (copy.mode == CopyMode::snapshot && !window->pieces.empty());
+            const bool ready = window->complete || (window->in_pieces && !window->pieces.empty());
             if (!ready) continue;
-            Landing landing{id, oid, window->shape, nullptr, copy.lenient, false};
+            Landing landing{id, oid, window->shape, nullptr, window, copy.replaces(), false};
             if (!window->pieces.empty()) {
                 landing.piece = window->pieces.front();
                 window->pieces_landed = true;  // from now on they may be

@@ -36,6 +36,7 @@ struct CopierParts {
     bool always_lenient = false;  // the target's cursor and the progress are not one
     bool takes_indexes = false;   // the target does
     bool may_repeat = false;      // the target may have got more than the notes know
+    bool has_tables = false;      // the target's rows can be replaced while they are copied
 };
 
 /// Something the lane has to write.
@@ -44,6 +45,7 @@ struct Landing {
     Oid32 table = 0;
     std::shared_ptr<const TableShape> shape;
     std::shared_ptr<const Piece> piece;  // null: only the end of the window
+    std::shared_ptr<const Window> of;
     bool lenient = false;
     bool last = false;
 };
@@ -95,6 +97,8 @@ class Copier {
     std::optional<std::uint64_t> truncate_waits_for(Oid32 table, std::uint32_t xid);
     /// False: the table is not at the target yet and the TRUNCATE is of no use.
     bool truncated(Oid32 table, std::uint32_t xid);
+    /// The transaction whose changes were judged last is void.
+    void transaction_is_void();
     /// Sleeps until the window has something to land, is given up, or the lane has to stop.
     void wait_for(std::uint64_t window);
     /// An open window of that table, or of any (0), if there is one.

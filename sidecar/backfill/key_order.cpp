@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <limits>
+
+#include "_kit/value_text.hpp"
 
 namespace fanout::backfill {
 namespace {
@@ -88,7 +91,7 @@ std::string quoted_text(std::string_view text) {
 
 }  // namespace
 
-std::optional<KeyKind> key_kind(std::uint32_t type_oid, bool c_like) {
+KeyKind key_kind(std::uint32_t type_oid, bool c_like) {
     switch (type_oid) {
         case 21:
             return KeyKind::int2;
@@ -106,7 +109,7 @@ std::optional<KeyKind> key_kind(std::uint32_t type_oid, bool c_like) {
             return KeyKind::bytes;
         case 25:
         case 1043:
-            return c_like ? std::optional(KeyKind::text) : std::nullopt;
+            return c_like ? KeyKind::text : KeyKind::server;
         case 1082:
             return KeyKind::date;
         case 1114:
@@ -114,7 +117,7 @@ std::optional<KeyKind> key_kind(std::uint32_t type_oid, bool c_like) {
         case 1184:
             return KeyKind::timestamptz;
         default:
-            return std::nullopt;
+            return KeyKind::server;
     }
 }
 
@@ -135,6 +138,7 @@ std::strong_ordering compare_values(KeyKind kind, std::string_view a, std::strin
         case KeyKind::uuid:
         case KeyKind::bytes:
         case KeyKind::text:
+        case KeyKind::server:
             break;
     }
     // string_view compares as unsigned bytes, the shorter of two equal beginnings first.
@@ -173,6 +177,8 @@ std::string key_literal(KeyKind kind, std::string_view stored) {
         case KeyKind::timestamptz:
             return quoted_text(timestamp_text(load<std::int64_t>(stored), "+00")) +
                    "::pg_catalog.timestamptz";
+        case KeyKind::server:
+            break;
     }
     return "NULL";
 }
@@ -205,11 +211,13 @@ bool KeyShape::is_key_of(const fanout_table& table) const {
            });
 }
 
-std::optional<KeyValues> key_of(const std::vector<std::size_t>& places, const fanout_value* image) {
+std::optional<KeyValues> key_of(const std::vector<std::size_t>& places, const fanout_value* image,
+                                const fanout_value* before) {
     KeyValues key;
     key.reserve(places.size());
     for (const std::size_t place : places) {
-        const fanout_value& value = image[place];
+        const bool as_before = before != nullptr && image[place].state == FANOUT_UNCHANGED;
+        const fanout_value& value = as_before ? before[place] : image[place];
         if (value.state != FANOUT_PRESENT) return std::nullopt;
         key.emplace_back(reinterpret_cast<const char*>(value.data), value.size);
     }
@@ -231,29 +239,92 @@ std::string KeyShape::quoted_row() const {
     return row(std::move(out), quoted.size());
 }
 
+/// A value that cannot be one of its type is shown as such, and refused by the server.
+std::string KeyShape::literal(std::size_t column, const KeyValues& values) const {
+    const std::string& stored = values[column];
+    if (kinds[column] != KeyKind::server) return key_literal(kinds[column], stored);
+    const ServerOrder& order = orders[column];
+    const fanout_value value{reinterpret_cast<const std::uint8_t*>(stored.data()),
+                             static_cast<std::uint32_t>(stored.size()), FANOUT_PRESENT};
+    try {
+        return quoted_text(kit::value_text(order.column, value)) + order.cast;
+    } catch (const std::exception& error) {
+        return quoted_text(error.what()) + order.cast;
+    }
+}
+
 std::string KeyShape::literal_row(const KeyValues& values) const {
     std::string out;
     for (std::size_t i = 0; i < kinds.size(); ++i)
-        out += (i == 0 ? "" : ", ") + key_literal(kinds[i], values[i]);
+        out += (i == 0 ? "" : ", ") + literal(i, values);
     return row(std::move(out), kinds.size());
+}
+
+/// Types of extensions have their operators elsewhere, where no search_path of ours looks.
+bool KeyShape::own_operators() const {
+    return std::ranges::any_of(orders, [](const auto& order) { return !order.operators.empty(); });
+}
+
+std::string KeyShape::compared(std::size_t column, const char* op, const KeyValues& values) const {
+    const std::string& schema = orders[column].operators;
+    return quoted[column] + " OPERATOR(" + (schema.empty() ? "pg_catalog" : schema) + "." + op +
+           ") " + literal(column, values);
+}
+
+std::string KeyShape::select_list() const {
+    std::string out;
+    for (std::size_t i = 0; i < quoted.size(); ++i)
+        out += (i == 0 ? "" : ", ") + (server_ordered() ? orders[i].select : quoted[i]);
+    return out;
+}
+
+std::string KeyShape::order_by(const std::string& table) const {
+    std::string out = " ORDER BY ";
+    for (std::size_t i = 0; i < quoted.size(); ++i)
+        out += (i == 0 ? "" : ", ") + table + "." + quoted[i];
+    return out;
 }
 
 std::string KeyShape::condition(const Bound& bound, bool lower) const {
     if (bound.key == nullptr) return {};
     const char* op = nullptr;
     if (lower) {
-        op = bound.behind ? " > " : " >= ";
+        op = bound.behind ? ">" : ">=";
     } else {
-        op = bound.behind ? " <= " : " < ";
+        op = bound.behind ? "<=" : "<";
     }
-    return quoted_row() + op + literal_row(*bound.key);
+    const KeyValues& values = *bound.key;
+    if (!own_operators()) return quoted_row() + " " + op + " " + literal_row(values);
+    // A row is compared by operators that are found by name, so this one column by column; the
+    // first column's own condition lets the index be used.
+    const std::string strict = op[0] == '>' ? ">" : "<", wide = strict + "=";
+    const std::size_t last = kinds.size() - 1;
+    std::string out = compared(last, op, values);
+    for (std::size_t i = last; i-- > 0;)
+        out = "(" + compared(i, wide.c_str(), values) + " AND (" +
+              compared(i, strict.c_str(), values) + " OR " + out + "))";
+    return out;
 }
 
 std::string KeyShape::is_one_of(const std::vector<std::shared_ptr<const KeyValues>>& keys) const {
     std::string out;
-    for (const auto& key : keys)
-        out += (out.empty() ? " IN (" : ", ") + literal_row(*key);
-    return quoted_row() + out + ")";
+    if (!own_operators()) {
+        for (const auto& key : keys)
+            out += (out.empty() ? " IN (" : ", ") + literal_row(*key);
+        return quoted_row() + out + ")";
+    }
+    for (const auto& key : keys) {
+        std::string one;
+        for (std::size_t i = 0; i < kinds.size(); ++i)
+            one += (i == 0 ? "(" : " AND ") + compared(i, "=", *key);
+        out += (out.empty() ? "(" : " OR ") + one + ")";
+    }
+    return out + ")";
+}
+
+bool KeyShape::same_order(const KeyShape& other) const {
+    return columns == other.columns && kinds == other.kinds &&
+           std::ranges::equal(orders, other.orders, {}, &ServerOrder::by, &ServerOrder::by);
 }
 
 }  // namespace fanout::backfill

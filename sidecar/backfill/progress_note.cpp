@@ -68,6 +68,7 @@ json ranges_json(const RangeMap& map) {
     json ranges = json::array();
     for (const Range& range : map.ranges()) {
         json entry{{"to", bound_json(range.upper)}};
+        if (range.single) entry["single"] = true;
         if (range.state == RangeState::done) entry["state"] = "done";
         if (range.state == RangeState::landed) {
             entry["state"] = "landed";
@@ -84,6 +85,8 @@ std::vector<Range> ranges_of(const json& list) {
     for (const auto& entry : list) {
         Range range;
         range.upper = bound_of(entry.at("to"));
+        range.single = entry.value("single", false);
+        if (range.single && range.upper.key == nullptr) throw std::runtime_error("no key");
         const std::string state = entry.value("state", "");
         if (state == "done") range.state = RangeState::done;
         if (state == "landed") {
@@ -103,10 +106,13 @@ std::vector<Range> ranges_of(const json& list) {
 
 json key_json(const KeyShape& key) {
     json parts = json::array();
-    for (std::size_t i = 0; i < key.kinds.size(); ++i)
-        parts.push_back({{"column", key.columns[i]},
-                         {"quoted", key.quoted[i]},
-                         {"kind", static_cast<int>(key.kinds[i])}});
+    for (std::size_t i = 0; i < key.kinds.size(); ++i) {
+        json part{{"column", key.columns[i]},
+                  {"quoted", key.quoted[i]},
+                  {"kind", static_cast<int>(key.kinds[i])}};
+        if (key.server_ordered()) part["by"] = key.orders[i].by;
+        parts.push_back(std::move(part));
+    }
     return parts;
 }
 
@@ -116,7 +122,12 @@ KeyShape key_of(const json& parts) {
         key.columns.push_back(part.at("column").get<std::string>());
         key.quoted.push_back(part.at("quoted").get<std::string>());
         key.kinds.push_back(static_cast<KeyKind>(part.at("kind").get<int>()));
+        if (!part.contains("by")) continue;
+        // Enough to judge by, and to see that it is the same: a reader looks for the rest.
+        key.orders.emplace_back().by = part.at("by").get<std::string>();
     }
+    if (key.server_ordered() && key.orders.size() != key.kinds.size())
+        throw std::runtime_error("bad key");
     return key;
 }
 

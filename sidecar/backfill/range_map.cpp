@@ -22,6 +22,7 @@ bool not_behind(const KeyShape& shape, const Bound& a, const Bound& b) {
 }
 
 bool same(const Range& a, const Range& b) {
+    if (a.single || b.single) return false;
     if (a.state != b.state || a.id != b.id) return false;
     if (a.state != RangeState::landed) return a.state != RangeState::open;
     return *a.snapshot == *b.snapshot;
@@ -56,6 +57,24 @@ void RangeMap::reopen_key(const KeyShape& shape, const KeyValues& key) {
     release(ranges_[i + 1]);
 }
 
+/// Whatever is still to land of it will be as the lane has it by then.
+void RangeMap::reopen_single(const KeyValues& key) {
+    const bool to_come = std::ranges::any_of(ranges_, [&](const Range& range) {
+        return range.single && range.state != RangeState::landed && *range.upper.key == key;
+    });
+    if (to_come) return;
+    Range range;
+    range.upper = {std::make_shared<const KeyValues>(key), true};
+    range.single = true;
+    ranges_.insert(ranges_.begin(), std::move(range));
+}
+
+bool RangeMap::is_done(const KeyValues& key) const {
+    return std::ranges::all_of(ranges_, [&](const Range& range) {
+        return range.single ? *range.upper.key != key : range.state == RangeState::done;
+    });
+}
+
 void RangeMap::release(Range& range) {
     range.state = RangeState::pending;
     range.snapshot.reset();
@@ -70,7 +89,15 @@ void RangeMap::release(std::uint64_t id) {
 
 void RangeMap::release_behind(const KeyShape& shape, std::uint64_t id, const Bound& cut) {
     for (std::size_t i = 0; i < ranges_.size(); ++i) {
-        if (ranges_[i].id != id || not_behind(shape, ranges_[i].upper, cut)) continue;
+        if (ranges_[i].id != id) continue;
+        if (shape.server_ordered()) {
+            // The only one with that id, and the cut is in it.
+            if (ranges_[i].upper.key != nullptr && *ranges_[i].upper.key == *cut.key) return;
+            split(i, cut);
+            release(ranges_[i + 1]);
+            return;
+        }
+        if (not_behind(shape, ranges_[i].upper, cut)) continue;
         const bool wholly = i != 0 && not_behind(shape, cut, ranges_[i - 1].upper);
         if (!wholly) split(i++, cut);
         release(ranges_[i]);
@@ -78,6 +105,7 @@ void RangeMap::release_behind(const KeyShape& shape, std::uint64_t id, const Bou
 }
 
 std::shared_ptr<const KeyValues> RangeMap::only_key(std::size_t i) const {
+    if (ranges_[i].single) return ranges_[i].upper.key;
     const Bound from = lower(i), &to = ranges_[i].upper;
     const bool one = from.key != nullptr && to.key != nullptr && !from.behind && to.behind &&
                      *from.key == *to.key;
@@ -90,6 +118,7 @@ void RangeMap::pass(Lsn position) {
         range.state = RangeState::done;
         range.snapshot.reset();
     }
+    std::erase_if(ranges_, [](const Range& r) { return r.single && r.state == RangeState::done; });
     join();
 }
 

@@ -3,6 +3,9 @@
 //
 // Plain data with rules; whoever owns it locks. A range is never lost: splitting and joining keep
 // the whole covered, and only equal neighbours are joined.
+//
+// Where only the source knows the order, a key has no place among them: single keys to be read
+// again stand in front of the ranges, and each is in one of those besides.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +35,7 @@ struct Range {
     std::shared_ptr<const Snapshot> snapshot;  // open, landed
     Lsn passed_at = 0;                         // landed: done once the lane is here
     std::uint64_t id = 0;  // of claimed and open ones: their reader's; several may share it
+    bool single = false;   // the upper bound's key alone, in front of the ranges
 };
 
 class RangeMap {
@@ -41,19 +45,26 @@ class RangeMap {
 
     const std::vector<Range>& ranges() const { return ranges_; }
     std::vector<Range>& ranges() { return ranges_; }
-    Bound lower(std::size_t i) const { return i == 0 ? Bound{} : ranges_[i - 1].upper; }
+    Bound lower(std::size_t i) const {
+        return i == 0 || ranges_[i - 1].single ? Bound{} : ranges_[i - 1].upper;
+    }
 
     /// The range that holds `key`.
     std::size_t find(const KeyShape& shape, const KeyValues& key) const;
     /// The first with that id.
     std::optional<std::size_t> find_id(std::uint64_t id) const;
-    /// The only key that range `i` holds, if it is such a range. Made by reopen_key().
+    /// The only key that range `i` holds, if it is such a range. Made by reopen_…().
     std::shared_ptr<const KeyValues> only_key(std::size_t i) const;
 
     /// Cuts range `i` at `at`: the part above goes on as range i + 1, in the same state.
     void split(std::size_t i, Bound at);
     /// `key` alone becomes pending.
     void reopen_key(const KeyShape& shape, const KeyValues& key);
+    /// As that, where its place is not known.
+    void reopen_single(const KeyValues& key);
+    /// The row of `key` is at the target, if the source has it: all ranges are done, and it is none
+    /// of the single keys.
+    bool is_done(const KeyValues& key) const;
     /// Ranges with that id are pending again, and nobody's.
     void release(std::uint64_t id);
     /// What ranges with that id hold behind `cut` becomes a pending range.

@@ -80,16 +80,20 @@ Judgement TableCopy::judge(const fanout_change& change, std::uint32_t xid) {
         return {move_over(change)};
     }
     if (mode != CopyMode::ordered) return judge_unordered(change, xid);
+    // The table may have to be empty, and a snapshot to come sees all that is left out.
+    if (server_ordered() && !prepared) return {Verdict::drop};
     const KeyShape& key = *shape->key;
     const auto* places = key_places(*change.table);
     if (places == nullptr) return {Verdict::unknown};
-    const auto of = [&](const fanout_value* image) {
-        return image == nullptr ? std::nullopt : key_of(*places, image);
-    };
     const bool has_before = change.before_kind != FANOUT_BEFORE_NONE;
+    const auto of = [&](const fanout_value* image) {
+        return image == nullptr ? std::nullopt
+                                : key_of(*places, image, has_before ? change.before : nullptr);
+    };
     const auto from = of(has_before ? change.before : change.after);
     const auto to = change.op == FANOUT_DELETE ? from : of(change.after);
     if (!from || !to) return {Verdict::unknown};
+    if (key.server_ordered()) return judge_beside_windows(change, *from, *to, xid);
     if (moves_key && key.compare(*from, *to) != 0) return judge_move(change, *from, *to, xid);
     auto judged = judge_at(ranges.find(key, *to), xid);
     if (lenient && judged.verdict != Verdict::wait) judged.verdict = Verdict::lenient;
@@ -129,6 +133,38 @@ Judgement TableCopy::judge_move(const fanout_change& change, const KeyValues& fr
     ranges.reopen_key(key, to);
     note_due = true;
     return {Verdict::drop};
+}
+
+/// Where ranges cannot be told apart every change is applied, and each window may hold its row. If
+/// a window's snapshot does not see the change its row is left out of that window, and all of the
+/// row has to be in the change; else the window lands first.
+Judgement TableCopy::judge_beside_windows(const fanout_change& change, const KeyValues& from,
+                                          const KeyValues& to, std::uint32_t xid) {
+    const bool whole = change.op != FANOUT_UPDATE || complete_image(change);
+    bool any = false;
+    for (auto& [id, window] : windows) {
+        if (window->snapshot->sees(xid)) continue;
+        if (!whole) return {Verdict::wait, id};
+        any = true;
+        if (window->changing_xid != xid) window->changed.merge(window->changing);
+        window->changing_xid = xid;
+        window->changing.insert(from);
+        window->changing.insert(to);
+    }
+    if (change.op != FANOUT_UPDATE) return {Verdict::lenient};
+    if (from == to) return {any ? Verdict::replace : Verdict::lenient};
+    if (whole) return {Verdict::move_lenient};
+    // It moves if it is there; in case it is not, its new place is read again.
+    if (!ranges.is_done(from)) {
+        ranges.reopen_single(to);
+        note_due = true;
+    }
+    return {Verdict::move_onto_lenient};
+}
+
+void TableCopy::void_changes() {
+    for (auto& [id, window] : windows)
+        window->changing.clear();
 }
 
 /// One window for the whole table, whatever the key.
@@ -187,8 +223,7 @@ bool TableCopy::found(const std::shared_ptr<const TableShape>& seen, Lsn at, Lsn
     next_stamp.clear();
     if (seen == nullptr) return true;
     const bool same_key =
-        mode != CopyMode::ordered || (seen->key && seen->key->columns == shape->key->columns &&
-                                      seen->key->kinds == shape->key->kinds);
+        mode != CopyMode::ordered || (seen->key && seen->key->same_order(*shape->key));
     if (!same_key) {
         restart();
         return false;
@@ -215,7 +250,7 @@ void TableCopy::give_up(std::uint64_t id) {
     if (window != windows.end()) windows.erase(window);
     ranges.release(id);
     ranges.join();
-    if (partly && !lenient && under_way()) restart();
+    if (partly && !replaces() && under_way()) restart();
 }
 
 void TableCopy::landed(Window& window, Lsn position) {
@@ -309,7 +344,7 @@ Report TableCopy::report() const {
             break;
     }
     if ((under_way() || state == CopyState::indexing) && request.paused) out.state = "paused";
-    out.mode = mode == CopyMode::snapshot ? "snapshot" : (lenient ? "lenient" : "ordered");
+    out.mode = mode == CopyMode::snapshot ? "snapshot" : (replaces() ? "lenient" : "ordered");
     out.detail = detail;
     out.last_error = last_error;
     out.last_error_hint = last_error_hint;

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "fanout/connector/abi.h"
@@ -37,7 +38,18 @@ struct Window {
     Lsn passed_at = 0;                // of complete ones: the snapshot sees nothing behind it
     std::optional<Bound> cut;         // it ended before its range does
     std::optional<BlockShare> share;  // of a table without a usable key
+    bool in_pieces = false;           // it ends with its range, and may land piece by piece
+    /// The lane thread's: keys to which a change was applied that the snapshot does not see. Their
+    /// rows here are of the past.
+    std::set<KeyValues> changed;
+    std::set<KeyValues> changing;  // by the transaction `changing_xid`, which may yet be void
+    std::uint32_t changing_xid = 0;
     const std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
+
+    /// The lane is in the midst of a transaction or not: what that changes comes behind the rows.
+    bool is_outdated(const KeyValues& key, bool in_transaction) const {
+        return changed.contains(key) || (!in_transaction && changing.contains(key));
+    }
 };
 
 enum class Verdict : std::uint8_t {
@@ -47,6 +59,7 @@ enum class Verdict : std::uint8_t {
     remove_old,         // only the delete of a key change
     insert_new,         // only its insert
     move_lenient,       // delete and insert, both lenient
+    replace,            // its new row, in place of whatever is there
     move_onto,          // a lenient delete at its new key, then as it came
     move_onto_lenient,  // as that, and the row may be missing
     wait,               // land `window` first, then ask again
@@ -91,6 +104,13 @@ struct TableCopy {
 
     bool under_way() const { return state == CopyState::fresh || state == CopyState::copying; }
 
+    /// Only the source knows what is in which range.
+    bool server_ordered() const {
+        return mode == CopyMode::ordered && shape && shape->key && shape->key->server_ordered();
+    }
+    /// What is read replaces what is there, and changes are applied meanwhile.
+    bool replaces() const { return lenient || server_ordered(); }
+
     /// There is something to read at the source.
     bool wants_reader() const {
         return under_way() || (state == CopyState::indexing && indexes == nullptr);
@@ -108,6 +128,8 @@ struct TableCopy {
     void schema_changed();
     /// It has rows of an attempt before, to which no change is applied any more.
     bool has_stale_rows() const { return under_way() && !prepared && needs_truncate; }
+    /// The lane's open transaction is void, and comes again.
+    void void_changes();
     /// A window will never land.
     void give_up(std::uint64_t window);
     /// The last piece of a window is at the target, the lane at `position`.
@@ -130,6 +152,8 @@ struct TableCopy {
     const std::vector<std::size_t>* key_places(const fanout_table& table);
     Judgement judge_beside_foreign(const fanout_change& change) const;
     Judgement judge_at(std::size_t range, std::uint32_t xid) const;
+    Judgement judge_beside_windows(const fanout_change& change, const KeyValues& from,
+                                   const KeyValues& to, std::uint32_t xid);
     Judgement judge_unordered(const fanout_change& change, std::uint32_t xid) const;
     Judgement judge_move(const fanout_change& change, const KeyValues& from, const KeyValues& to,
                          std::uint32_t xid);

@@ -22,7 +22,8 @@ constexpr FixedType kFixed[] = {
     {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
 };
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
-constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043;
+constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043,
+                        kChar = 18;
 
 /// From how many bytes on a value is read apart from its row: by itself at most kLargeBytesMax, and
 /// so that what is left of a row has about kRowBytesMax. The server makes up a row of less than
@@ -86,7 +87,16 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
     EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
         AND x.casttarget = 'text'::regtype AND x.castmethod = 'f'),
     current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII'), t.toast_bytes,
-    a.attlen = -1 AND a.attstorage <> 'p'
+    a.attlen = -1 AND a.attstorage <> 'p',
+    a.attcollation, format_type(a.base_type, -1),
+    (SELECT quote_ident(n.nspname) FROM pg_index i CROSS JOIN generate_series(0, i.indnkeyatts - 1) AS g
+        JOIN pg_opclass f ON f.oid = i.indclass[g] AND f.opcdefault
+        JOIN pg_amop m ON m.amopfamily = f.opcfamily AND m.amoplefttype = f.opcintype
+            AND m.amoprighttype = f.opcintype AND m.amopstrategy = 5
+        JOIN pg_operator o ON o.oid = m.amopopr AND o.oprname = '>'
+        JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE i.indexrelid = CASE t.relreplident WHEN 'f' THEN t.pkey ELSE t.identity END
+            AND i.indkey[g] = a.attnum AND i.indcollation[g] = a.attcollation LIMIT 1)
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 enum Field : std::size_t {
@@ -117,6 +127,9 @@ enum Field : std::size_t {
     kConverts,
     kToastBytes,
     kToastable,
+    kCollation,
+    kBaseTypeName,
+    kOperators,
 };
 
 std::string text(const source::Row& row, Field field) {
@@ -260,6 +273,18 @@ void choose_fields(TableShape& shape, const std::vector<source::Row>& rows,
         std::ranges::any_of(if_shown, [](const auto& sql) { return !sql.empty(); });
 }
 
+/// What the server has to be asked with, where it alone knows the order.
+ServerOrder server_order(const fanout_column& column, const source::Row& row) {
+    ServerOrder order;
+    order.column = column;
+    order.select = expression(column, text(row, kColumnQuoted), row);
+    // Of a literal without a type the column's collation, and none other, is the comparison's.
+    if (text(row, kCollation) == "0") order.cast = "::" + text(row, kBaseTypeName);
+    if (text(row, kOperators) != "pg_catalog") order.operators = text(row, kOperators);
+    order.by = std::to_string(column.type_oid) + "/" + text(row, kCollation);
+    return order;
+}
+
 /// The columns that changes are found by: of the replica identity's index, or of the primary key
 /// where the whole old row is there.
 void find_key(TableShape& shape, const std::vector<source::Row>& rows, const ColumnChoice& choice) {
@@ -271,15 +296,23 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows, const Col
     shape.keyed = !order.empty();
     KeyShape key;
     for (const auto& [at, i] : order) {
-        // Where keys are hashed or text is converted, the stream's order is not that of the index.
-        if (choice.masks.contains(text(rows[i], kColumn))) return;
-        const bool c_like = truth(rows[i], kCLike) && !truth(rows[i], kConverts);
-        const auto kind = key_kind(shape.columns[i].type_oid, c_like);
-        if (!kind) return;
-        key.kinds.push_back(*kind);
-        key.columns.push_back(text(rows[i], kColumn));
-        key.quoted.push_back(text(rows[i], kColumnQuoted));
+        const auto& row = rows[i];
+        // Where keys are hashed, the stream's are not those of the index.
+        if (choice.masks.contains(text(row, kColumn))) return;
+        const KeyKind kind = key_kind(shape.columns[i].type_oid, truth(row, kCLike));
+        const bool is_text = shape.columns[i].value_class == FANOUT_BYTES ||
+                             shape.columns[i].value_class == FANOUT_TEXT_FORM;
+        // What is converted on the way may not come back as it was.
+        const bool converted = is_text && kind != KeyKind::bytes && truth(row, kConverts);
+        // A byte of "char" may be no text.
+        const bool has_literals = shape.columns[i].type_oid != kChar;
+        if (converted || (kind == KeyKind::server && !(row[kOperators] && has_literals))) return;
+        key.kinds.push_back(kind);
+        key.columns.push_back(text(row, kColumn));
+        key.quoted.push_back(text(row, kColumnQuoted));
+        key.orders.push_back(server_order(shape.columns[i], row));
     }
+    if (std::ranges::find(key.kinds, KeyKind::server) == key.kinds.end()) key.orders.clear();
     if (shape.keyed) shape.key = std::move(key);
 }
 

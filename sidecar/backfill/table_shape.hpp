@@ -32,7 +32,7 @@ struct TableShape {
     std::string careful_list;
     bool careful_leaves_out = false;
     std::vector<std::string> whole;  // by column: what fanout._pieces() makes a left out value of
-    std::optional<KeyShape> key;     // nothing: not of a known order
+    std::optional<KeyShape> key;     // nothing: no ranges can be made by it
     bool keyed = false;              // its rows have a key, of whatever order
     bool readable = true;            // by the subscription's owner
     bool reader_may = true;          // by the session's own role

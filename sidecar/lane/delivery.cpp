@@ -224,7 +224,7 @@ Delivery::Trouble Delivery::write(Batch batch) {
     // Not before it is kept: what is in nobody's hand counts as delivered.
     if (waiting_) publish(false);
     if (auto outcome = connector_.write(view); !outcome.ok()) return failed_call("write", outcome);
-    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), flushed_});
+    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), 0});
     return std::nullopt;
 }
 
@@ -236,7 +236,7 @@ Delivery::Trouble Delivery::flush() {
     FANOUT_FAULT_HERE("lane.flushed");
     begun_ = passed_;
     in_flight_.flushed(begun_);
-    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), begun_});
+    if (!connector_.flushes_ahead()) take_progress({in_flight_.writes(), in_flight_.flushes()});
     return std::nullopt;
 }
 
@@ -264,7 +264,7 @@ void Delivery::take_progress(const fanout_progress& progress) {
         batch_.recycle(std::move(batch));
     });
     release_memory();
-    const Delivered delivered = in_flight_.take_durable(progress.durable);
+    const Delivered delivered = in_flight_.take_durable(progress.flushes);
     if (!delivered.any) return;
     progressed_ = true;
     flushed_ = settled_ = delivered.cursor;

@@ -62,6 +62,7 @@ void Delivery::take_plan() {
     parts.always_lenient = connector_.keeps_cursor() && !connector_.keeps_notes();
     parts.takes_indexes = connector_.creates_indexes();
     parts.may_repeat = !connector_.keeps_cursor();
+    parts.has_tables = connector_.creates_tables();
     copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
 }
 
@@ -237,7 +238,14 @@ Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
     change.op = FANOUT_READ;
     change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
     change.table = &table;
+    const bool changed = !landing.of->changed.empty() || !landing.of->changing.empty();
+    const auto places = changed ? landing.shape->key->places_in(landing.shape->table)
+                                : std::optional<std::vector<std::size_t>>();
     for (std::size_t i = 0; i < piece.rows(); ++i) {
+        if (places) {
+            const auto key = backfill::key_of(*places, piece.row(i));
+            if (key && landing.of->is_outdated(*key, batch_.in_transaction())) continue;
+        }
         change.index = ++copied_rows_;
         change.after = piece.row(i);
         if (const auto* why = piece.refusal(i)) {
@@ -338,6 +346,10 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
             insert_only(change);
             break;
         }
+        case Verdict::replace:
+            change.flags |= FANOUT_CHANGE_LENIENT;
+            insert_only(change);
+            break;
         case Verdict::move_onto:
         case Verdict::move_onto_lenient: {
             fanout_change other = change;

@@ -105,6 +105,7 @@ Delivery::Trouble Delivery::take_commit(const wire::RecordView& record) {
 }
 
 Delivery::Trouble Delivery::take_abort() {
+    if (copier_) copier_->transaction_is_void();
     if (!batch_.open_part_written()) {
         rows_in_hand_ -= batch_.open_rows();
         batch_.drop_open();

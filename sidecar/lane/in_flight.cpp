@@ -42,10 +42,9 @@ void InFlight::flushed(const fanout_cursor& cursor) {
     flushes_.push_back(std::exchange(written_, {}));
 }
 
-Delivered InFlight::take_durable(const fanout_cursor& cursor) {
+Delivered InFlight::take_durable(std::uint64_t flushes) {
     Delivered sum;
-    while (!flushes_.empty() && flushes_.front().cursor.end_lsn <= cursor.end_lsn &&
-           flushes_.front().cursor.commit_lsn <= cursor.commit_lsn) {
+    for (; !flushes_.empty() && flushes_taken_ < flushes; ++flushes_taken_) {
         Delivered& one = flushes_.front();
         sum.any = true;
         sum.cursor = one.cursor;

@@ -38,13 +38,14 @@ class InFlight {
             batches_.pop_front();
         }
     }
-    /// Takes out the flushes that are durable.
-    Delivered take_durable(const fanout_cursor& cursor);
+    /// Takes out those of the first `flushes` that were not taken yet.
+    Delivered take_durable(std::uint64_t flushes);
 
     /// The copied row of that ordinal, if the connector still has it.
     const fanout_change* find_copied(std::uint64_t index) const;
 
     std::uint64_t writes() const { return writes_; }
+    std::uint64_t flushes() const { return flushes_taken_ + flushes_.size(); }
     std::size_t writes_pending() const { return batches_.size(); }
     bool flush_pending() const { return !flushes_.empty(); }
     /// Nothing written, nothing flushed that is not durable.
@@ -57,7 +58,7 @@ class InFlight {
     std::deque<Batch> batches_;
     std::deque<Delivered> flushes_;
     Delivered written_;  // since the last flush
-    std::uint64_t writes_ = 0, writes_released_ = 0;
+    std::uint64_t writes_ = 0, writes_released_ = 0, flushes_taken_ = 0;
 };
 
 }  // namespace fanout::lane

@@ -231,15 +231,13 @@ class AheadConnector final : public ScriptedConnector {
 
     fanout_cursor open(const fanout_session& session) override {
         pending_.clear();
-        writes_ = writes_done_ = 0;
-        durable_ = ScriptedConnector::open(session);
-        return durable_;
+        writes_done_ = flushes_done_ = 0;
+        return ScriptedConnector::open(session);
     }
     void write(const fanout_batch& batch) override {
         const Call call(*this, "write");
         pending_.push_back({batch, {}, false});
         script_.ahead_max = std::max<int>(script_.ahead_max, static_cast<int>(pending_.size()));
-        ++writes_;
     }
     void flush(const fanout_cursor& cursor) override {
         const Call call(*this, "flush");
@@ -257,7 +255,7 @@ class AheadConnector final : public ScriptedConnector {
             finish_first();
             call.done();  // what is behind is lost with the connection
         }
-        return {writes_done_, durable_};
+        return {writes_done_, flushes_done_};
     }
     void close() noexcept override { pending_.clear(); }
 
@@ -276,12 +274,11 @@ class AheadConnector final : public ScriptedConnector {
         if (one.batch.transaction_count != 0) ++writes_done_;
         if (!one.flushed) return;
         ScriptedConnector::flush(one.cursor);
-        durable_ = one.cursor;
+        ++flushes_done_;
     }
 
     std::deque<Pending> pending_;
-    std::uint64_t writes_ = 0, writes_done_ = 0;
-    fanout_cursor durable_{};
+    std::uint64_t writes_done_ = 0, flushes_done_ = 0;
 };
 
 /// The connector "scripted" with these capabilities; it has one option, "colour".

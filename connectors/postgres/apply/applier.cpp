@@ -72,10 +72,10 @@ void Applier::reset(const ApplyOptions& options, const fanout_cursor& cursor) {
     careful_.reset(options.skip_missing_rows);
     schema_.reset(options.create_tables, options.missing_types);
     conveyor_.reset();
-    durability_.reset(cursor);
+    durability_.reset();
     written_.reset();
     groups_.clear();
-    marks_sent_ = writes_ = writes_done_ = 0;
+    marks_sent_ = writes_ = writes_done_ = flushes_ = flushes_done_ = 0;
     sent_ = done_ = {cursor, 0};
     standby_appeared_ = false;
     begin_ = Statement{"BEGIN", {}, {}, false};
@@ -127,10 +127,11 @@ void Applier::take_written() {
 }
 
 void Applier::flush(const fanout_cursor& cursor) {
+    ++flushes_;
     if (standby_appeared_) wait_for_commits();
     const fanout_batch batch = std::exchange(written_, std::nullopt).value_or(fanout_batch{});
     if (careful_.in_transaction()) {
-        commit_carefully(cursor, std::exchange(notes_, {}));
+        commit_carefully(cursor, std::exchange(notes_, {}), flushes_);
         return;
     }
     if (!plans_.knows(batch)) finish_groups();
@@ -139,7 +140,7 @@ void Applier::flush(const fanout_cursor& cursor) {
     if (!shape.can_go_ahead) {
         finish_groups();
         careful_.write(batch);
-        commit_carefully(cursor, std::exchange(notes_, {}));
+        commit_carefully(cursor, std::exchange(notes_, {}), flushes_);
         writes_done_ = writes_;
         return;
     }
@@ -149,7 +150,7 @@ void Applier::flush(const fanout_cursor& cursor) {
         const fanout_transaction* end = last ? nullptr : &batch.transactions[first + count - 1];
         send_group(slice(batch, first, count),
                    last ? cursor : fanout_cursor{end->commit_lsn, end->end_lsn, end->commit_time},
-                   last ? writes_ : writes_ - 1, last ? std::exchange(notes_, {}) : Notes());
+                   last);
         if (last) break;
         first += count;
     }
@@ -180,11 +181,13 @@ Applier::Shape Applier::shape_of(const fanout_batch& batch) const {
     return shape;
 }
 
-void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor,
-                         std::uint64_t writes, Notes notes) {
+/// With the `last` one its write is done with and its flush complete.
+void Applier::send_group(const fanout_batch& batch, const fanout_cursor& cursor, bool last) {
     const std::uint64_t mark = ++marks_sent_;
     const CursorPlace place{cursor, sent_.groups + 1};
-    groups_.push_back({batch, place, mark, writes, 0, 0, std::move(notes)});
+    const std::uint64_t open = last ? 0 : 1;
+    groups_.push_back({batch, place, mark, writes_ - open, flushes_ - open, 0, 0,
+                       last ? std::exchange(notes_, {}) : Notes()});
     const auto& steps = planner_.plan(batch, true);
     const auto to_copy = [&](const Step& step) { return worth_copying(step, batch.change_count); };
     // A copy is outside the pipeline: only then the transaction needs words of its own.
@@ -295,7 +298,7 @@ void Applier::take_done_groups() {
             durability_.saw(group.inserted, group.flushed);
         else if (options_.commits_ahead)
             standby_appeared_ = true;
-        committed(group.place);
+        committed(group.place, group.flushes);
         writes_done_ = group.writes;
         groups_.pop_front();
         FANOUT_FAULT_HERE("postgres.committed");
@@ -303,9 +306,10 @@ void Applier::take_done_groups() {
     if (conveyor_.failure()) recover();
 }
 
-void Applier::committed(const CursorPlace& place) {
+void Applier::committed(const CursorPlace& place, std::uint64_t flushes) {
     done_ = place;
-    durability_.committed(place.cursor);
+    flushes_done_ = flushes;
+    durability_.committed(flushes);
     if (!options_.commits_ahead) durability_.all_durable();
 }
 
@@ -328,17 +332,18 @@ void Applier::recover() {
     bool regroup = false;
     for (const Group& group : groups) {
         careful_.write(group.batch, regroup);
-        commit_carefully(group.place.cursor, group.notes);
+        commit_carefully(group.place.cursor, group.notes, group.flushes);
         writes_done_ = group.writes;
         regroup = true;
     }
 }
 
-void Applier::commit_carefully(const fanout_cursor& cursor, const Notes& notes) {
+void Applier::commit_carefully(const fanout_cursor& cursor, const Notes& notes,
+                               std::uint64_t flushes) {
     careful_.commit(cursor_table_, cursor, done_, notes);
     schema_.forget_emptied();
     sent_ = {cursor, done_.groups + 1};
-    committed(sent_);
+    committed(sent_, flushes);
 }
 
 void Applier::make_durable() {
@@ -349,7 +354,7 @@ void Applier::make_durable() {
     if (!durability_.pending()) return;
     careful_.commit_durably(cursor_table_, done_.cursor, done_);
     sent_ = {done_.cursor, done_.groups + 1};
-    committed(sent_);
+    committed(sent_, flushes_done_);
     durability_.all_durable();
 }
 

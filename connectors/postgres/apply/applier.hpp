@@ -54,6 +54,7 @@ class Applier : private StatementSink {
         CursorPlace place;
         std::uint64_t mark = 0;         // of the conveyor: it is done when so many have passed
         std::uint64_t writes = 0;       // done with when it is done
+        std::uint64_t flushes = 0;      // committed when it is done
         Lsn inserted = 0, flushed = 0;  // the target's WAL when its cursor moved
         Notes notes;
     };
@@ -65,17 +66,16 @@ class Applier : private StatementSink {
     void take_written();
     void change_schema(const fanout_batch& batch);
     Shape shape_of(const fanout_batch& batch) const;
-    void send_group(const fanout_batch& batch, const fanout_cursor& cursor, std::uint64_t writes,
-                    Notes notes);
+    void send_group(const fanout_batch& batch, const fanout_cursor& cursor, bool last);
     void send_copy(const char* before, const Step& step);
     void send_text(Statement& statement, const std::vector<TextParameter>& parameters = {},
                    const void* owner = nullptr, Conveyor::Reader reader = {});
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
     void finish_groups();
     void take_done_groups();
-    void committed(const CursorPlace& place);
+    void committed(const CursorPlace& place, std::uint64_t flushes);
     void recover();
-    void commit_carefully(const fanout_cursor& cursor, const Notes& notes);
+    void commit_carefully(const fanout_cursor& cursor, const Notes& notes, std::uint64_t flushes);
     void make_durable();
     void wait_for_commits();
 
@@ -95,6 +95,7 @@ class Applier : private StatementSink {
     std::deque<Group> groups_;             // sent and not known to be done
     std::uint64_t marks_sent_ = 0;
     std::uint64_t writes_ = 0, writes_done_ = 0;
+    std::uint64_t flushes_ = 0, flushes_done_ = 0;
     std::uint64_t statements_since_move_ = 0;
     CursorPlace sent_;  // of the last group sent
     CursorPlace done_;  // of the last group done

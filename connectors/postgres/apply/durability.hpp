@@ -4,21 +4,21 @@
 // Lane's thread. Plain bookkeeping; positions come back with each cursor statement.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 
 #include "fanout/base/ids.hpp"
-#include "fanout/connector/abi.h"
 
 namespace fanout::postgres {
 
 class Durability {
   public:
-    void reset(const fanout_cursor& cursor) {
+    void reset() {
         waiting_.clear();
-        durable_ = cursor;
+        durable_ = 0;
     }
-    /// Committed, not known to be durable.
-    void committed(const fanout_cursor& cursor) { waiting_.push_back({cursor, 0}); }
+    /// The first `flushes` are committed, not known to be durable.
+    void committed(std::uint64_t flushes) { waiting_.push_back({flushes, 0}); }
     /// What the target said after the last committed(): its WAL is inserted and flushed up to here.
     void saw(Lsn inserted, Lsn flushed) {
         for (auto one = waiting_.rbegin(); one != waiting_.rend() && one->behind == 0; ++one)
@@ -33,19 +33,20 @@ class Durability {
             take_first();
     }
     bool pending() const { return !waiting_.empty(); }
-    const fanout_cursor& durable() const { return durable_; }
+    /// So many flushes are durable.
+    std::uint64_t durable() const { return durable_; }
 
   private:
     struct Waiting {
-        fanout_cursor cursor;
+        std::uint64_t flushes;
         Lsn behind;  // a position after its commit; 0 while none is known
     };
     void take_first() {
-        durable_ = waiting_.front().cursor;
+        durable_ = waiting_.front().flushes;
         waiting_.pop_front();
     }
     std::deque<Waiting> waiting_;
-    fanout_cursor durable_{};
+    std::uint64_t durable_ = 0;
 };
 
 }  // namespace fanout::postgres

@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-#define FANOUT_CONNECTOR_ABI 4u
+#define FANOUT_CONNECTOR_ABI 5u
 
 typedef struct fanout_text {
     const char* data;
@@ -211,8 +211,8 @@ typedef struct fanout_cursor {
 
 /* How far a connector with FANOUT_CAP_FLUSH_AHEAD is. */
 typedef struct fanout_progress {
-    uint64_t writes;       /* of the calls of write since open, in order: as many are done with */
-    fanout_cursor durable; /* of the flushes since open: the last that is durable, else as opened */
+    uint64_t writes;  /* of the calls of write since open, in order: so many are done with */
+    uint64_t flushes; /* of the calls of flush since open, in order: so many are durable */
 } fanout_progress;
 
 /* What settle waits for. */

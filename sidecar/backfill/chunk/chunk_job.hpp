@@ -29,6 +29,11 @@ struct ChunkJob {
     std::string snapshot;  // not empty: another reader's, to be read with
     bool careful = false;  // a row of it may be one that the source cannot show
 
+    /// It may end before its range does. Not of single keys whose order is not known: then nobody
+    /// could say which of them were read.
+    bool may_be_cut() const {
+        return mode == CopyMode::ordered && (keys.empty() || !shape->key->server_ordered());
+    }
     /// Its rows may come without some of their values.
     bool leaves_out() const { return careful ? shape->careful_leaves_out : shape->leaves_out; }
 };

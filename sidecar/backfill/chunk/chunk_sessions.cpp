@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kAnswerTimeout = 60s;
 constexpr auto kSnapshotTimeout = 5s;
+constexpr std::string_view kNoSuchValue = "22P02";  // invalid_text_representation
 
 /// As the decoding worker pins them, so that values are the stream's; then what keeps a chunk
 /// small.
@@ -57,13 +58,6 @@ std::string where(const std::vector<std::string>& conditions) {
     return out;
 }
 
-std::string order_by(const KeyShape& key) {
-    std::string out = " ORDER BY ";
-    for (std::size_t i = 0; i < key.quoted.size(); ++i)
-        out += (i == 0 ? "" : ", ") + key.quoted[i];
-    return out;
-}
-
 std::string select(const ChunkJob& job) {
     const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
     std::vector<std::string> conditions{enclosed(job.predicate), enclosed(job.filter)};
@@ -76,7 +70,7 @@ std::string select(const ChunkJob& job) {
         } else {
             conditions.push_back(key.is_one_of(job.keys));
         }
-        order = order_by(key);
+        order = key.order_by(job.shape->quoted);
     }
     if (job.blocks && (job.blocks->first != 0 || job.blocks->end != 0)) {
         const auto at = [](std::uint64_t block) {
@@ -132,14 +126,13 @@ Result<bool> ChunkSessions::short_of_wal(std::uint32_t subscription) {
 
 Result<std::optional<Bound>> ChunkSessions::end_of(const ChunkJob& job) {
     const KeyShape& key = *job.shape->key;
-    std::string columns;
-    for (const auto& name : key.quoted)
-        columns += (columns.empty() ? "" : ", ") + name;
     const std::string sql =
-        "SELECT " + columns + " FROM " + job.shape->rows_of +
-        where({key.condition(job.lower, true), key.condition(job.upper, false)}) + order_by(key) +
-        " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
+        "SELECT " + key.select_list() + " FROM " + job.shape->rows_of +
+        where({key.condition(job.lower, true), key.condition(job.upper, false)}) +
+        key.order_by(job.shape->quoted) + " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
     const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
+    if (!result.ok() && result.error->sqlstate == kNoSuchValue)
+        return Status::corruption(result.error->message);
     if (!result.ok()) return failure(*result.error);
     if (result.rows.empty()) return std::optional<Bound>();
     KeyValues values;

@@ -29,7 +29,8 @@ class ChunkSessions {
 
     /// Is the slot near the limit of the WAL it may hold?
     Result<bool> short_of_wal(std::uint32_t subscription);
-    /// The key so many rows on, by the index alone. Nothing: the range ends before.
+    /// The key so many rows on, by the index alone. Nothing: the range ends before. Corruption: a
+    /// bound of the range is no value of its type (any more).
     Result<std::optional<Bound>> end_of(const ChunkJob& job);
 
     /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.

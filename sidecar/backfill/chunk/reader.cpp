@@ -214,6 +214,7 @@ Status Reader::wait_for_wal(const ChunkJob& job) {
 
 Status Reader::choose_end(ChunkJob& job) {
     const auto end = source_.end_of(job);
+    if (end.status().kind() == StatusKind::corruption) begin_anew(job, end.status());
     if (!end.is_ok()) return end.status();
     if (!end.value()) return Status::ok();
     {
@@ -226,6 +227,16 @@ Status Reader::choose_end(ChunkJob& job) {
     job.upper = *end.value();
     copier_.changed_.notify_all();
     return Status::ok();
+}
+
+/// The server does not understand a bound any more: an enum's label may have another name.
+void Reader::begin_anew(const ChunkJob& job, const Status& why) {
+    const std::lock_guard lock(copier_.mutex_);
+    auto* copy = copier_.find(job.table);
+    if (copy == nullptr || !copy->under_way()) return;
+    log::warning("copy begins anew: its keys are not what they were",
+                 {{"table", job.schema + "." + job.name}, {"error", why.text()}});
+    copy->restart();
 }
 
 /// No failure: the range is read later, in the shape that the stream has come to by then.
@@ -282,6 +293,7 @@ Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
     window->table = job.table;
     window->snapshot = std::make_shared<const Snapshot>(*parsed);
     window->shape = job.shape;
+    window->in_pieces = !job.may_be_cut();
     copy->windows.emplace(job.id, window);
     for (Range& range : copy->ranges.ranges()) {
         if (range.id != job.id) continue;
@@ -333,7 +345,7 @@ Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Pi
             return Status::retry("a row of " + shape.quoted + " came in an unknown form");
         if (auto done = large.complete(*piece); !done.is_ok()) return done;
         if (!is_full(job, *piece)) continue;
-        if (job.mode == CopyMode::ordered) {
+        if (job.may_be_cut()) {
             const auto places = shape.key->places_in(shape.table);
             auto last = key_of(*places, piece->row(piece->rows() - 1));
             if (!last) return Status::retry("a row without a key");

@@ -30,6 +30,7 @@ class Reader {
     Status look(const ChunkJob& job);
     Status look_at_indexes(const ChunkJob& job);
     Status choose_end(ChunkJob& job);
+    void begin_anew(const ChunkJob& job, const Status& why);
     void read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen);
     Result<bool> check_shape(ChunkJob& job);
     Status see_why(ChunkJob& job, const Status& failure);

@@ -1,0 +1,143 @@
+"""Keys of every type are copied in chunks by key, also where only the server knows their order."""
+import random
+import time
+
+from fanout_test.case import main, seed
+from fanout_test.copying import SMALL, CopyCase, Writer
+
+ROWS = 3000
+# Name, columns of the key, their values by a number `i`; what ends each is compared by the server.
+KEYS = [
+    ("word", 'a text COLLATE "en-x-icu"', "(CASE i % 3 WHEN 0 THEN 'Zé' WHEN 1 THEN 'ze' ELSE 'Z' END) || i"),
+    ("folded", "a text COLLATE folded", "'W' || i"),
+    ("fixed", 'a character(12) COLLATE "de-x-icu"', "'ä' || i"),
+    ("case_blind", "a citext", "CASE WHEN i % 2 = 0 THEN 'ROW' ELSE 'row' END || i"),
+    ("amount", "a numeric", "i * 1.10 - 1000"),
+    ("ratio", "a double precision", "1.0 / (i - 1000.5)"),
+    ("span", "a interval", "i * interval '1 hour' - interval '40 days'"),
+    ("moment", "a time", "'00:00'::time + i * interval '1 second'"),
+    ("host", "a inet", "'10.0.0.0'::inet + i"),
+    ("period", "a int4range", "int4range(i, i + 3)"),
+    ("list", "a integer[]", "ARRAY[i % 7, i]"),
+    ("flags", "a bit(16)", "i::bit(16)"),
+    ("pair", "a duo", "ROW(i % 10, 'x' || i)::duo"),
+    ("mood_row", "a mood, b integer", "(ARRAY['sad', 'so so', 'glad'])[1 + i % 3]::mood, i"),
+    ("branch", "a integer, b citext, c date", "i % 5, 'B' || i, '2020-01-01'::date + i % 3"),
+    ("short", "a short_word", "'s' || i"),
+]
+TYPES = """
+CREATE EXTENSION citext;
+CREATE COLLATION folded (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad');
+CREATE TYPE duo AS (n integer, t text);
+CREATE DOMAIN short_word AS text COLLATE "sv-x-icu" CHECK (length(VALUE) < 20)
+"""
+
+
+def key_names(columns):
+    return ", ".join(column.split()[0] for column in columns.split(", "))
+
+
+class Keys(CopyCase):
+    def many(self):
+        stage = self.stage()
+        for database in (stage.shop, stage.copy):
+            for statement in TYPES.split(";"):
+                database.run(statement)
+        for name, columns, values in KEYS:
+            names = key_names(columns)
+            self.rows(stage, name, ROWS, f"{columns}, n integer, wide text, PRIMARY KEY ({names})",
+                      f"{values}, i, repeat(md5(i::text), 80)")
+            stage.shop.run(f"ALTER TABLE {name} ALTER wide SET STORAGE EXTERNAL")
+        return stage
+
+    def step(self, chance):
+        """Rows are found by `n`, which stays; keys move to numbers nobody else has."""
+        taken = {name: ROWS for name, _, _ in KEYS}
+
+        def step(cursor):
+            name, columns, values = chance.choice(KEYS)
+            names = key_names(columns)
+            taken[name] += 1
+            at, to = chance.randrange(1, ROWS), taken[name]
+            what = chance.randrange(6)
+            if what == 0:
+                cursor.execute(f"DELETE FROM {name} WHERE n = {at}")
+            elif what == 1:
+                cursor.execute(f"INSERT INTO {name} SELECT {values}, {at}, repeat(md5('{to}'), 80) "
+                               f"FROM (SELECT {to} AS i) s")
+            elif what == 2:
+                cursor.execute(f"UPDATE {name} SET wide = repeat(md5('{to}'), 90) WHERE n = {at}")
+            elif what == 3:
+                # One of them, if there are several with that number.
+                cursor.execute(f"UPDATE {name} SET ({names}) = (SELECT {values} FROM (SELECT {to} AS i) "
+                               f"s) WHERE ctid = (SELECT ctid FROM {name} WHERE n = {at} LIMIT 1)")
+            else:
+                cursor.execute(f"UPDATE {name} SET n = n WHERE n = {at}")
+        return step
+
+    def test_keys_of_every_type_while_they_change(self):
+        stage = self.many()
+        writers = [Writer(stage.shop, self.step(random.Random(seed())))]
+        for writer in writers:
+            writer.start()
+        kinds = ("postgres", "sqlite")
+        for kind in kinds:
+            stage.subscribe(kind, **SMALL)
+        chance = random.Random(seed())
+        for _ in range(4):
+            time.sleep(chance.random() * 2)
+            stage.daemon.kill()
+            stage.daemon.start()
+        for kind in kinds:
+            self.finished(stage, kind, 120)
+        for writer in writers:
+            writer.finish()
+        stage.compare(*kinds)
+        for kind in kinds:
+            self.assertEqual({row[2] for row in self.copies(stage, kind)}, {"lenient"})
+
+    def test_a_target_without_tables_gets_each_row_once(self):
+        stage = self.many()
+        stage.subscribe("file", **SMALL)
+        self.finished(stage, "file")
+        stage.compare("file")
+        self.assertEqual({row[2] for row in self.copies(stage, "file")}, {"snapshot"})
+
+    def test_no_long_transaction(self):
+        stage = self.stage()
+        self.rows(stage, "word", 20000, 'a text COLLATE "en-x-icu" PRIMARY KEY, n integer', "'w' || i, i")
+        stage.subscribe("postgres", **{**SMALL, "rows_per_second": 5000})
+        oldest = set()
+        while not self.is_copied(stage, "postgres"):
+            oldest.update(stage.shop.run(
+                "SELECT backend_xmin FROM pg_stat_activity WHERE backend_xmin IS NOT NULL "
+                "AND pid <> pg_backend_pid()"))
+            stage.shop.run("INSERT INTO word VALUES ('n' || txid_current(), 0)")
+            time.sleep(0.02)
+        stage.compare("postgres")
+        self.assertGreater(len(oldest), 1)  # of one snapshot it would be one
+        self.assertGreater(self.copies(stage, "postgres")[0][4], 4)
+
+    def test_a_label_that_gets_another_name(self):
+        stage = self.stage()
+        for database in (stage.shop, stage.copy):
+            database.run("CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad')")
+        self.rows(stage, "mood_row", 20000, "a mood, b integer, PRIMARY KEY (a, b)",
+                  "(ARRAY['sad', 'so so', 'glad'])[1 + i % 3]::mood, i")
+        stage.subscribe("postgres", **{**SMALL, "rows_per_second": 10000})
+        self.wait_rows(stage, 7000)
+        stage.shop.run("SELECT fanout.pause_backfill('postgres')")
+        for database in (stage.copy, stage.shop):
+            database.run("ALTER TYPE mood RENAME VALUE 'sad' TO 'down'")
+            database.run("ALTER TYPE mood RENAME VALUE 'so so' TO 'fair'")
+        stage.shop.run("SELECT fanout.resume_backfill('postgres')")
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+
+    def wait_rows(self, stage, count):
+        while self.copies(stage, "postgres")[0][3] < count:
+            time.sleep(0.02)
+
+
+main()
