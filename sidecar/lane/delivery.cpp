@@ -421,8 +421,9 @@ void Delivery::release_memory() {
     const std::uint64_t next = reader_.records() + 1;
     const std::uint64_t first = in_flight_.first_record(batch_.first_record(next));
     reader_.release_before(std::min(first, written_from_.value_or(first)));
-    const bool in_use = !batch_.empty() || written_from_ || in_flight_.writes_pending() != 0;
-    if (!in_use) tables_.forget_replaced();
+    // A batch that waits for its turn has rows of such tables, too.
+    if (batch_.empty() && in_flight_.writes_pending() == 0 && !written_from_)
+        tables_.forget_replaced();
 }
 
 Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) {

@@ -75,7 +75,8 @@ class Script {
     std::atomic<bool> hold_writes{false};
     /// While set, an AheadConnector finishes nothing unless it is waited for.
     std::atomic<bool> hold_flushes{false};
-    /// While set, whatever it is waited for, an AheadConnector finishes all.
+    /// While set, an AheadConnector that is waited for finishes all it has, however little was
+    /// asked.
     std::atomic<bool> finish_all{false};
     std::atomic<int> ahead_max{0};  // most writes an AheadConnector had and was not done with
     std::atomic<int> interrupts{0};
