@@ -287,7 +287,7 @@ class RandomDdl(Case):
 
     def compare(self, stage, made):
         stage.tables = [Generator.name(table) for table in sorted(made.tables)]
-        stage.compare("postgres", "sqlite", seconds=300)
+        stage.compare("postgres", "sqlite", seconds=1200)
         for table in sorted(made.tables):
             self.assertEqual(self.shape(stage.shop, table), self.shape(stage.copy, table), table)
         for kind in ("postgres", "sqlite"):  # nothing here is a reason for one
