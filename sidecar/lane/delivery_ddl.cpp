@@ -4,6 +4,7 @@
 // Whatever came before is with the connector before the change is, in a write of its own, and what
 // comes behind it in a later one; all of it is one transaction of the target, or none of it.
 #include <string>
+#include <utility>
 
 #include "fanout/base/lsn_text.hpp"
 #include "sidecar/lane/delivery.hpp"
@@ -82,23 +83,23 @@ Delivery::Trouble Delivery::copies_before_ddl(const wire::RecordView& record,
     if (!copier_) return std::nullopt;
     record_in_use_ = true;
     auto trouble = close_copy_windows(ddl.oid);
+    const bool stale = !trouble && copier_->schema_changes(ddl.oid);
+    if (stale && settings_.on_ddl == OnDdl::apply && concerns_target(ddl.kind)) {
+        fanout_ddl forget = ddl;
+        forget.kind = FANOUT_DDL_REWRITE;
+        trouble = write_ddl(record, forget);
+    }
     record_in_use_ = false;
-    if (trouble) return trouble;
-    const bool stale = copier_->schema_changes(ddl.oid);
-    if (!stale || settings_.on_ddl != OnDdl::apply || !concerns_target(ddl.kind))
-        return std::nullopt;
-    fanout_ddl forget = ddl;
-    forget.kind = FANOUT_DDL_REWRITE;
-    return write_ddl(record, forget);
+    return trouble;
 }
 
 /// What is in hand goes to the connector, whose tables are then as they were before this record.
 Delivery::Trouble Delivery::write_before_this() {
-    record_in_use_ = true;
+    const bool was = std::exchange(record_in_use_, true);
     auto trouble = deliver();
     if (!trouble) trouble = close_copy_windows();
     if (!trouble && batch_.rows() != 0) trouble = write(batch_.take_open_part());
-    record_in_use_ = false;
+    record_in_use_ = was;
     return trouble;
 }
 
