@@ -218,10 +218,13 @@ class Backfill(CopyCase):
                 cursor.execute("UPDATE t SET note = 'unseen' WHERE id % 5 = 0")
             done.append(True)
             connection.close()
-        thread = threading.Thread(target=commit, daemon=True)
-        thread.start()
-        wait_until("the commit waits", lambda: stage.shop.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1)
+        waits = False
+        while not waits:  # until the checkpointer has read the setting: it tells the commits
+            done.clear()
+            thread = threading.Thread(target=commit, daemon=True)
+            thread.start()
+            waits = wait_until("the commit waits", lambda: done or stage.shop.value(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1) is True
         connection = stage.shop.connect()
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = local")

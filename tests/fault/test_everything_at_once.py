@@ -19,7 +19,7 @@ class EverythingAtOnce(Case):
         watchers = stage.watch_sums()
         running = [stage.run_traffic(generator, per_second=200) for generator in generators]
         faults = {"daemon killed": lambda: (stage.daemon.kill(), stage.daemon.start()),
-                  "daemon stopped": lambda: (stage.daemon.stop(20), stage.daemon.start()),
+                  "daemon stopped": lambda: (stage.daemon.stop(), stage.daemon.start()),
                   "source crashed": lambda: (stage.shop.close(),
                                              stage.source.restart("immediate")),
                   "target crashed": lambda: stage.target.restart("immediate"),
