@@ -13,6 +13,10 @@
 
 namespace fanout::backfill {
 
+inline constexpr std::uint64_t kChunkRowsMin = 200, kChunkRowsMax = 500'000;
+/// Of large values, which are not in memory.
+inline constexpr std::uint64_t kChunkFileBytes = 32U << 20;
+
 class Reader {
   public:
     Reader(Copier& copier, unsigned number)
