@@ -96,14 +96,16 @@ TEST(LargeValueTest, a_row_says_what_it_came_without) {
 TEST(LargeValueTest, fields_of_a_copy_of_one_column) {
     CopyFields fields;
     EXPECT_FALSE(CopyFields().begin("no header"));
-    const std::string row = "\0\1"s + "\0\0\0\3abc"s;
-    ASSERT_TRUE(fields.begin(kHeader + row));
+    // What is given has to outlive the fields.
+    const std::string row = "\0\1"s + "\0\0\0\3abc"s, first = kHeader + row;
+    ASSERT_TRUE(fields.begin(first));
     EXPECT_EQ(fields.next(), "abc");
     EXPECT_EQ(fields.next(), std::nullopt);
-    ASSERT_TRUE(fields.begin("\0\1\xFF\xFF\xFF\xFF"s + row));
+    const std::string behind_null = "\0\1\xFF\xFF\xFF\xFF"s + row, empty = "\0\1\0\0\0\0"s;
+    ASSERT_TRUE(fields.begin(behind_null));
     EXPECT_EQ(fields.next(), "abc");
     EXPECT_EQ(fields.next(), std::nullopt);
-    ASSERT_TRUE(fields.begin("\0\1\0\0\0\0"s));
+    ASSERT_TRUE(fields.begin(empty));
     EXPECT_EQ(fields.next(), "");
     ASSERT_TRUE(fields.begin("\xFF\xFF"s));
     EXPECT_EQ(fields.next(), std::nullopt);
