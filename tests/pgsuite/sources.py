@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 
 from fanout_test import places
@@ -59,7 +60,8 @@ def _download(major, minor):
     folder = os.path.join(HOUSE, "apt")
     package = f"postgresql-{major}"
     options = _apt_options(folder)
-    status, text = _output(["apt-get", "-q", *options, "update"])
+    # Else an archive that does not answer is no more than a warning, and the reason is lost.
+    status, text = _output(["apt-get", "-q", *options, "-oAPT::Update::Error-Mode=any", "update"])
     if status:
         raise Missing(f"apt-get update: {text.strip().splitlines()[-1]}")
     _, text = _output(["apt-cache", *options, "showsrc", package])
@@ -79,6 +81,8 @@ def find():
     """The source tree, downloaded if need be: of the tests' folder only."""
     given = os.environ.get("FANOUT_PGSUITE_SOURCE")
     if given:
+        if not os.path.isfile(os.path.join(given, "src", "test", "regress", "regress.c")):
+            sys.exit(f"FANOUT_PGSUITE_SOURCE: {given} is no source tree of PostgreSQL")
         return given
     major, minor = server_version()
     kept = sorted(glob.glob(os.path.join(HOUSE, f"postgresql-{major}.*")))
