@@ -22,6 +22,7 @@ class PostgresConnector final : public connector::Connector {
     void write(const fanout_batch& batch) override;
     void flush(const fanout_cursor& cursor) override;
     fanout_progress settle(fanout_settle until) override;
+    fanout_progress progress() const noexcept override { return applier_.progress(); }
     void close() noexcept override;
     void interrupt() noexcept override;
     void test() override;

@@ -88,6 +88,12 @@ Outcome ConnectorGuard::settle(fanout_settle until, fanout_progress& progress) {
     });
 }
 
+fanout_progress ConnectorGuard::progress() const noexcept {
+    fanout_progress progress{};
+    if (void* self = self_; self != nullptr) connector_.progress(self, &progress);
+    return progress;
+}
+
 void ConnectorGuard::close() noexcept {
     if (void* self = self_; self != nullptr) connector_.close(self);
 }

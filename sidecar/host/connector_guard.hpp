@@ -39,6 +39,8 @@ class ConnectorGuard {
     Outcome write(const fanout_batch& batch);
     Outcome flush(const fanout_cursor& cursor);
     Outcome settle(fanout_settle until, fanout_progress& progress);  // if it flushes ahead
+    /// If it flushes ahead: also after a call that failed.
+    fanout_progress progress() const noexcept;
     void close() noexcept;
     void interrupt() noexcept;  // any thread
     Outcome test();

@@ -427,6 +427,8 @@ void Delivery::release_memory() {
 }
 
 Ending Delivery::failed_call(const char* call, const host::Outcome& outcome) {
+    // What the target has by now comes no more, and would never be counted.
+    if (connector_.flushes_ahead() && !in_flight_.empty()) take_progress(connector_.progress());
     if (redriving_ && (outcome.code == FANOUT_REJECT || outcome.code == FANOUT_FATAL))
         return ended_redrive(outcome);
     if (outcome.code == FANOUT_REJECT) return refused_change(outcome);

@@ -47,6 +47,7 @@ TEST_F(DescriptorTest, has_every_function) {
     EXPECT_NE(connector_.test, nullptr);
     EXPECT_EQ(connector_.settle != nullptr,
               (connector_.capabilities & FANOUT_CAP_FLUSH_AHEAD) != 0);
+    EXPECT_EQ(connector_.progress != nullptr, connector_.settle != nullptr);
     EXPECT_EQ(connector_.create_index != nullptr,
               (connector_.capabilities & FANOUT_CAP_INDEXES) != 0);
 }

@@ -84,6 +84,25 @@ class DeadLetters(Case):
     def test_parked_at_a_file(self):
         self.park("file")
 
+    def test_what_was_in_flight_beside_refused_rows_is_counted(self):
+        stage = self.stage_with_rows("postgres", on_reject="park")
+        stage.shop.run("INSERT INTO t VALUES (0, 0)")
+        stage.wait_for("postgres")
+        total, poisoned = 1, 0
+        for batch in range(8):
+            # Until several groups wait for the first one.
+            lock = stage.copy.connect(autocommit=False)
+            lock.cursor().execute("LOCK TABLE t")
+            for _ in range(12):
+                bad = batch % 2 == 1 and total % 8 == 0
+                poisoned += bad
+                stage.shop.run("INSERT INTO t VALUES (%s, %s)", (total, "NaN" if bad else 1))
+                total += 1
+            lock.rollback()
+            lock.close()
+        stage.wait_for("postgres")
+        self.wait_counts(stage, "postgres", (total, total - poisoned, 0, poisoned))
+
     def test_stop_names_the_row_and_skip_leaves_it_out(self):
         stage = self.stage_with_rows("sqlite")
         self.write(stage)

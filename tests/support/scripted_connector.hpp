@@ -255,8 +255,9 @@ class AheadConnector final : public ScriptedConnector {
             finish_first();
             call.done();  // what is behind is lost with the connection
         }
-        return {writes_done_, flushes_done_};
+        return progress();
     }
+    fanout_progress progress() const noexcept override { return {writes_done_, flushes_done_}; }
     void close() noexcept override { pending_.clear(); }
 
   private:

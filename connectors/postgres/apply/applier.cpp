@@ -99,7 +99,7 @@ void Applier::write(const fanout_batch& batch) {
         return;
     }
     take_written();
-    careful_.write(batch);
+    write_carefully(batch);
     writes_done_ = writes_;
 }
 
@@ -122,7 +122,7 @@ void Applier::change_schema(const fanout_batch& batch) {
 void Applier::take_written() {
     finish_groups();
     if (!written_) return;
-    careful_.write(*std::exchange(written_, std::nullopt));
+    write_carefully(*std::exchange(written_, std::nullopt));
     writes_done_ = writes_;
 }
 
@@ -139,7 +139,7 @@ void Applier::flush(const fanout_cursor& cursor) {
     const Shape shape = shape_of(batch);
     if (!shape.can_go_ahead) {
         finish_groups();
-        careful_.write(batch);
+        write_carefully(batch);
         commit_carefully(cursor, std::exchange(notes_, {}), flushes_);
         writes_done_ = writes_;
         return;
@@ -258,7 +258,7 @@ fanout_progress Applier::settle(fanout_settle until) {
         take_written();
         if (until == FANOUT_SETTLE_DURABLE && !careful_.in_transaction()) make_durable();
     }
-    return {writes_done_, durability_.durable()};
+    return progress();
 }
 
 void Applier::prepare_table(const fanout_table& table, bool must_be_empty) {
@@ -331,10 +331,30 @@ void Applier::recover() {
     }
     bool regroup = false;
     for (const Group& group : groups) {
-        careful_.write(group.batch, regroup);
+        write_carefully(group.batch, regroup);
         commit_carefully(group.place.cursor, group.notes, group.flushes);
         writes_done_ = group.writes;
         regroup = true;
+    }
+}
+
+void Applier::write_carefully(const fanout_batch& batch, bool regroup) {
+    try {
+        careful_.write(batch, regroup);
+    } catch (const connector::ConnectorError& error) {
+        if (error.outcome() == FANOUT_REJECT) keep_what_is_done();
+        throw;
+    }
+}
+
+/// The host closes behind a change that is refused, and counts what is durable by then: what is
+/// committed before it becomes so, if the connection will have it.
+void Applier::keep_what_is_done() noexcept {
+    try {
+        if (careful_.roll_back()) make_durable();
+    } catch (const std::exception& error) {
+        session_.log(FANOUT_LOG_WARNING,
+                     std::string("what was delivered last may not be counted: ") + error.what());
     }
 }
 

@@ -40,6 +40,7 @@ class Applier : private StatementSink {
     void write(const fanout_batch& batch);
     void flush(const fanout_cursor& cursor);
     fanout_progress settle(fanout_settle until);
+    fanout_progress progress() const noexcept { return {writes_done_, durability_.durable()}; }
     /// Goes out with the next flush.
     void put_note(const std::string& name, const std::optional<std::string>& text) {
         notes_.emplace_back(name, text);
@@ -72,6 +73,8 @@ class Applier : private StatementSink {
                    const void* owner = nullptr, Conveyor::Reader reader = {});
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
     void finish_groups();
+    void write_carefully(const fanout_batch& batch, bool regroup = false);
+    void keep_what_is_done() noexcept;
     void take_done_groups();
     void committed(const CursorPlace& place, std::uint64_t flushes);
     void recover();

@@ -127,6 +127,13 @@ void CarefulApplier::undo_scope() {
     in_transaction_ = in_savepoint_;
 }
 
+bool CarefulApplier::roll_back() {
+    if (PQpipelineStatus(session_.connection()) != PQ_PIPELINE_OFF) return false;
+    if (in_transaction_) session_.execute("ROLLBACK", "cannot undo a group in the target");
+    in_transaction_ = in_savepoint_ = false;
+    return true;
+}
+
 void CarefulApplier::commit(const CursorTable& table, const fanout_cursor& cursor,
                             const CursorPlace& previous, const Notes& notes) {
     finish(table, cursor, previous, notes, false);

@@ -28,6 +28,8 @@ class CarefulApplier : private StatementSink {
     /// already.
     /// Opens the transaction, if none is open.
     void begin();
+    /// Undoes all that is not committed. False: the connection is in the midst of something.
+    bool roll_back();
     void write(const fanout_batch& batch, bool regroup = true);
     /// The cursor, which must stand at `previous`, and COMMIT in one round trip.
     void commit(const CursorTable& table, const fanout_cursor& cursor, const CursorPlace& previous,

@@ -89,6 +89,7 @@ TEST_F(InFlightTest, NothingGetsInBehindAGroupThatFails) {
     const auto failed = settled(FANOUT_SETTLE_WRITTEN);
     EXPECT_EQ(failed.first, FANOUT_REJECT);
     EXPECT_NE(failed.second.find("where (id) = (7)"), std::string::npos) << failed.second;
+    EXPECT_EQ(connector->progress().flushes, 1U);
     connector->close();
     EXPECT_EQ(open().commit_lsn, first_end.commit_lsn);
     EXPECT_EQ(ids(), Lines{"1"});
@@ -148,6 +149,23 @@ TEST_F(InFlightTest, FlushesOfTheSamePositionAreCountedOneByOne) {
     target->run("COMMIT");
     EXPECT_EQ(connector->settle(FANOUT_SETTLE_DURABLE).flushes, 3U);
     EXPECT_EQ(ids(), (Lines{"1", "2", "3"}));
+}
+
+// What is committed before a change that is refused is durable when that is told.
+TEST_F(InFlightTest, ProgressIsKnownBehindARefusal) {
+    open();
+    deliver_first();
+    target->run("BEGIN; LOCK TABLE t");
+    begin_insert(second, 1);
+    third.begin().update(*table, rows[6]);  // the target has no such row
+    const auto cursor = third.commit();
+    connector->write(third.batch());
+    connector->flush(cursor);
+    target->run("COMMIT");
+    EXPECT_EQ(settled(FANOUT_SETTLE_WRITTEN).first, FANOUT_REJECT);
+    EXPECT_EQ(connector->progress().flushes, 2U);
+    connector->close();
+    EXPECT_EQ(ids(), (Lines{"1", "2"}));
 }
 
 // More than the sockets hold: when the group before it fails, some of its rows are at the server

@@ -345,6 +345,10 @@ typedef struct fanout_connector {
      * how far the target is. The trouble of an earlier write or flush may come out here, or in any
      * later call. */
     fanout_outcome (*settle)(void* self, int until, fanout_progress* progress, fanout_error* error);
+    /* With it, too. How far the target is, as far as that is known: no wait, no trouble. Until
+     * `close`, also after a call that failed; a change that is refused makes everything before it
+     * durable first. */
+    void (*progress)(void* self, fanout_progress* progress);
 
     /* With FANOUT_CAP_INDEXES, else NULL. After the last copied row of a table, nothing being
      * unflushed: makes an index unless the table has one of the name. May take long; ends with

@@ -67,6 +67,7 @@ class Connector {
     virtual fanout_progress settle(fanout_settle) {
         throw ConnectorError(FANOUT_FATAL, "settle() without FANOUT_CAP_FLUSH_AHEAD");
     }
+    virtual fanout_progress progress() const noexcept { return {}; }
 };
 
 inline void Connector::put_note(const std::string&, const std::optional<std::string>&) {
@@ -163,6 +164,9 @@ fanout_connector make_entry(fanout_connector entry) {
         return guarded(error, [&] {
             *progress = static_cast<Connector*>(self)->settle(static_cast<fanout_settle>(until));
         });
+    };
+    entry.progress = [](void* self, fanout_progress* progress) {
+        *progress = static_cast<const Connector*>(self)->progress();
     };
     return entry;
 }
