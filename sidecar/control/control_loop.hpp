@@ -73,7 +73,8 @@ class ControlLoop {
     const std::string daemon_;
     Reconciler reconciler_;
     Reporter reporter_;
-    /// Shorter than the 10 s after which fanout.wait_for() takes a daemon without a session for gone.
+    /// Shorter than the 10 s after which fanout.wait_for() takes a daemon without a session for
+    /// gone.
     pacing::Backoff backoff_{std::chrono::seconds(5)};
     std::optional<source::SourceConnection> connection_;
     Reporter::Clock::time_point reconcile_at_{};
