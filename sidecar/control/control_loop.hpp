@@ -73,7 +73,9 @@ class ControlLoop {
     const std::string daemon_;
     Reconciler reconciler_;
     Reporter reporter_;
-    pacing::Backoff backoff_{std::chrono::seconds(15)};
+    /// Shorter than the 10 s after which fanout.wait_for() takes a daemon without a session for
+    /// gone.
+    pacing::Backoff backoff_{std::chrono::seconds(5)};
     std::optional<source::SourceConnection> connection_;
     Reporter::Clock::time_point reconcile_at_{};
     std::string last_problem_;

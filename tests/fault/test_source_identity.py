@@ -171,7 +171,10 @@ class Daemons(Case):
                        "WHERE active_pid IS NOT NULL")
         stage.daemon.start()
         self.addCleanup(frozen.kill)
-        time.sleep(2)
+        wait_until(lambda: "the second is at work: " + stage.daemon.log_tail(), lambda: all(
+            text in stage.daemon.log_text() for text in (
+                "stream attached", "lane at its target subscription=postgres")))
+        time.sleep(1)
         frozen.process.send(signal.SIGCONT)
         wait_until(lambda: "it notices: " + frozen.log_tail(),
                    lambda: "newer fanoutd" in frozen.log_text())

@@ -183,7 +183,7 @@ class Ring(WorkerCase):
         time.sleep(1.5)
         before = self.cpu(pid)
         time.sleep(2)
-        self.assertLessEqual(self.cpu(pid) - before, 1, "clock ticks in 2 s")
+        self.assertLessEqual(self.cpu(pid) - before, 5, "clock ticks in 2 s")
 
     @staticmethod
     def voluntary_switches(pid):
@@ -197,7 +197,7 @@ class Ring(WorkerCase):
         pid = self.attached["worker_pid"]
         before, records = self.cpu(pid), len(consumer.text())
         time.sleep(3)
-        self.assertLessEqual(self.cpu(pid) - before, 1, "clock ticks in 3 s")
+        self.assertLessEqual(self.cpu(pid) - before, 5, "clock ticks in 3 s")
         self.assertEqual(len(consumer.text()), records)
 
     @staticmethod

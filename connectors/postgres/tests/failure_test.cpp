@@ -286,7 +286,7 @@ TEST_F(FailureTest, InterruptEndsAWaitForALock) {
     const auto waiting = [this] {
         return target->value("SELECT count(*) FROM pg_locks WHERE NOT granted");
     };
-    for (int i = 0; i < 500 && waiting() != "0"; ++i)
+    for (int i = 0; i < 6000 && waiting() != "0"; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_EQ(waiting(), "0");
     target->run("COMMIT");

@@ -66,7 +66,7 @@ class ReconcilerTest : public JournalFixture {
     }
     auto& entry() { return reconciler_->subscriptions().at(7); }
     bool delivered(std::size_t count) {
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 12000; ++i) {
             if (script_.durable().size() >= count) return true;
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
@@ -94,7 +94,7 @@ TEST_F(ReconcilerTest, AChangedOptionOpensTheTargetAnew) {
     ASSERT_TRUE(delivered(1));
     source_.subscriptions[0].options["colour"] = {host::OptionValue::Kind::text, "green"};
     apply();
-    for (int i = 0; i < 2000 && script_.calls("open") < 2; ++i)
+    for (int i = 0; i < 12000 && script_.calls("open") < 2; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     EXPECT_EQ(script_.options()["colour"], "green");
     EXPECT_EQ(script_.durable().size(), 1u);
@@ -114,7 +114,7 @@ TEST_F(ReconcilerTest, PauseStopsTheLaneAndResumeGoesOn) {
 TEST_F(ReconcilerTest, AFailedLaneIsTriedAgainWhenItsRevisionRises) {
     script_.fail("open", {FANOUT_FATAL});
     apply();
-    for (int i = 0; i < 2000 && entry().lane->outbox().snapshot().state != LaneState::failed; ++i)
+    for (int i = 0; i < 12000 && entry().lane->outbox().snapshot().state != LaneState::failed; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     apply();
     EXPECT_EQ(script_.calls("open"), 1);

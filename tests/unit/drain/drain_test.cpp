@@ -31,7 +31,7 @@ class DrainTest : public JournalFixture {
         return drain;
     }
     static bool becomes(const drain::Drain& drain, DrainPhase phase) {
-        for (int i = 0; i < 1000 && drain.status().phase != phase; ++i) {
+        for (int i = 0; i < 6000 && drain.status().phase != phase; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
         return drain.status().phase == phase;

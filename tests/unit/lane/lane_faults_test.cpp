@@ -198,7 +198,7 @@ TEST_F(LaneFaultsTest, ALaneThatWaitsToTryAgainStopsAtOnce) {
     ASSERT_TRUE(eventually([&] { return board().retries >= 3; }));
     const auto begun = std::chrono::steady_clock::now();
     lane_->stop(5s);
-    EXPECT_LT(std::chrono::steady_clock::now() - begun, 2s);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 4s);
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class LaneFixture : public JournalFixture {
 
     /// Waits for it; the test fails if it does not come true.
     bool eventually(const std::function<bool()>& condition) {
-        for (int i = 0; i < 2000; ++i) {
+        for (int i = 0; i < 12000; ++i) {
             if (condition()) return true;
             std::this_thread::sleep_for(std::chrono::milliseconds(5));
         }
