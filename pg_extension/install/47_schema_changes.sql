@@ -22,7 +22,11 @@ CREATE TABLE fanout.ddl_event (
     after text,
     missing text,
     first_rows boolean NOT NULL DEFAULT false,
-    statement text NOT NULL
+    statement text NOT NULL,
+    -- Of an index that is created. Masked values may be equal where others are not, and no expression
+    -- expects them: clear_columns.
+    used_columns text[],
+    clear_columns text[]
 );
 ALTER TABLE fanout.ddl_event REPLICA IDENTITY FULL;
 COMMENT ON TABLE fanout.ddl_event IS
@@ -62,6 +66,10 @@ BEGIN
         'indexes', (SELECT coalesce(jsonb_object_agg(i.indexrelid::text, x.relname), '{}')
             FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
             WHERE i.indrelid = c.oid AND NOT i.indisprimary),
+        -- One that is made concurrently is there before it is of use.
+        'usable_indexes', (SELECT coalesce(jsonb_object_agg(i.indexrelid::text, x.relname), '{}')
+            FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+            WHERE i.indrelid = c.oid AND NOT i.indisprimary AND i.indisvalid),
         'comment', (SELECT d.description FROM pg_description d WHERE d.objoid = c.oid
             AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0),
         'columns', (SELECT coalesce(jsonb_object_agg(a.attnum::text, jsonb_build_object(
@@ -131,6 +139,30 @@ $body$;
 COMMENT ON FUNCTION fanout._shown_table(jsonb) IS
     'Internal: fanout._catalog_shape() as the creation or the end of a table tells it';
 
+-- As the copies make them: sidecar/source/table_indexes.cpp. `using` is left out where no target gets
+-- it. Constraints that are checked late allow for a moment what an index would refuse.
+CREATE FUNCTION fanout._shown_index(index oid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    RETURN (
+    SELECT jsonb_strip_nulls(jsonb_build_object('index', c.relname, 'definition', d.definition,
+        'unique', CASE WHEN i.indisunique AND i.indimmediate THEN true END,
+        'using', CASE WHEN NOT i.indisexclusion AND starts_with(d.definition, d.head)
+            -- A replica identity without a primary key is the key of a table that is made.
+            AND NOT (t.relreplident = 'i' AND i.indisreplident AND NOT EXISTS (SELECT FROM pg_index p
+                WHERE p.indrelid = t.oid AND p.indisprimary AND p.indisvalid))
+            THEN substr(d.definition, length(d.head) + 1) END))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+    CROSS JOIN LATERAL (SELECT pg_get_indexdef(c.oid), format('CREATE %sINDEX %I ON %s%I.%I USING ',
+        CASE WHEN i.indisunique THEN 'UNIQUE ' END, c.relname,
+        CASE WHEN c.relkind = 'I' THEN 'ONLY ' END, n.nspname, t.relname)) AS d (definition, head)
+    WHERE i.indexrelid = index);
+END
+$body$;
+COMMENT ON FUNCTION fanout._shown_index(oid) IS 'Internal: an index as its creation tells it';
+
 -- In an order in which they can be applied one after the other.
 CREATE FUNCTION fanout._shape_changes(old jsonb, new jsonb)
     RETURNS TABLE (kind text, column_name text, new_column text, before jsonb, after jsonb)
@@ -197,11 +229,17 @@ BEGIN
             -- One that another type of a column has made anew is there still.
             AND NOT EXISTS (SELECT FROM jsonb_each(new -> 'indexes') AS n WHERE n.value = i.value)
         UNION ALL
-        SELECT 14, 0, 'create_index', NULL, NULL, NULL, jsonb_build_object('index', i.value,
-            'definition', pg_get_indexdef(i.key::oid))
-        FROM jsonb_each(new -> 'indexes') AS i
-        WHERE old IS NOT NULL AND NOT (old -> 'indexes') ? i.key
-            AND NOT EXISTS (SELECT FROM jsonb_each(old -> 'indexes') AS o WHERE o.value = i.value)
+        SELECT 13, 0, 'other', NULL, NULL, jsonb_build_object('index', o.value),
+            jsonb_build_object('index', n.value)
+        FROM jsonb_each(old -> 'indexes') AS o JOIN jsonb_each(new -> 'indexes') AS n USING (key)
+        WHERE o.value <> n.value
+        UNION ALL
+        -- A table that becomes logged is new to everybody, like one that is created.
+        SELECT 14, 0, 'create_index', NULL, NULL, NULL, fanout._shown_index(i.key::oid)
+        FROM jsonb_each(new -> 'usable_indexes') AS i
+        WHERE old IS NULL OR old ->> 'persistence' = 'u' AND new ->> 'persistence' = 'p'
+            OR NOT (old -> 'usable_indexes') ? i.key AND NOT EXISTS (SELECT
+                FROM jsonb_each(old -> 'usable_indexes') AS o WHERE o.value = i.value)
         UNION ALL
         SELECT 15, 0, 'other', NULL, NULL, jsonb_build_object('replica_identity', old -> 'identity'),
             jsonb_build_object('replica_identity', new -> 'identity')
@@ -250,11 +288,24 @@ BEGIN
     ),
     made AS (
         INSERT INTO fanout.ddl_event (relation, kind, schema_name, table_name, new_schema,
-            new_table, column_name, new_column, before, after, missing, first_rows, statement)
+            new_table, column_name, new_column, before, after, missing, first_rows, statement,
+            used_columns, clear_columns)
         SELECT _record_shape.relation, s.kind, s.named ->> 'schema', s.named ->> 'name',
             new ->> 'schema', new ->> 'name', s.column_name, s.new_column, s.before, s.after,
-            s.missing, s.first_rows, sent
-        FROM step s ORDER BY s.place
+            s.missing, s.first_rows, sent, i.plain || i.hidden,
+            CASE WHEN i.indisunique THEN i.plain || i.hidden ELSE i.hidden END
+        FROM step s LEFT JOIN LATERAL (SELECT x.indisunique,
+                ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = x.indrelid
+                    AND a.attnum = ANY (x.indkey)) AS plain,
+                ARRAY(SELECT a.attname::text FROM pg_depend d JOIN pg_attribute a
+                    ON a.attrelid = x.indrelid AND a.attnum = d.refobjsubid
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = x.indexrelid
+                        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = x.indrelid
+                        AND a.attnum > 0 AND a.attnum <> ALL (x.indkey)) AS hidden
+            FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
+            WHERE x.indrelid = _record_shape.relation AND s.kind = 'create_index'
+                AND c.relname = s.after::jsonb ->> 'index') AS i ON true
+        ORDER BY s.place
         RETURNING ctid
     )
     SELECT array_agg(m.ctid) INTO places FROM made m;
@@ -312,6 +363,7 @@ BEGIN
         CONTINUE WHEN present IS NULL;
         IF present ->> 'kind' IN ('i', 'I') THEN
             queue := queue || (present ->> 'index_of')::oid;
+            PERFORM fanout._shape_recorded(relation);  -- it may go in this transaction, too
             CONTINUE;
         END IF;
         IF rewrite_reason IS NULL THEN
@@ -357,8 +409,12 @@ BEGIN
             WHERE d.classid = 'pg_class'::regclass AND NOT d.is_temporary
               AND d.object_type IN ('table', 'table column', 'index') ORDER BY d.objid);
     ELSE
-        relations := ARRAY(SELECT DISTINCT c.objid FROM pg_event_trigger_ddl_commands() AS c
-            WHERE c.classid = 'pg_class'::regclass AND c.schema_name IS DISTINCT FROM 'pg_temp'
+        relations := ARRAY(SELECT CASE WHEN c.classid = 'pg_class'::regclass THEN c.objid
+                -- Whose index is called like it.
+                ELSE (SELECT k.conrelid FROM pg_constraint k WHERE k.oid = c.objid) END
+            FROM pg_event_trigger_ddl_commands() AS c
+            WHERE c.classid IN ('pg_class'::regclass, 'pg_constraint'::regclass)
+                AND c.schema_name IS DISTINCT FROM 'pg_temp'
             UNION SELECT t.oid FROM pg_event_trigger_ddl_commands() AS c
                 JOIN pg_class t ON t.relnamespace = c.objid AND t.relkind IN ('r', 'p')
             WHERE c.classid = 'pg_namespace'::regclass AND c.command_tag = 'ALTER SCHEMA'

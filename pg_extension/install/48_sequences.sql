@@ -8,7 +8,8 @@ CREATE TABLE fanout.sequence_event (
     schema_name text NOT NULL,
     sequence_name text NOT NULL,
     last_value bigint NOT NULL,
-    increment bigint NOT NULL
+    increment bigint NOT NULL,
+    is_called boolean NOT NULL
 );
 ALTER TABLE fanout.sequence_event REPLICA IDENTITY FULL;
 COMMENT ON TABLE fanout.sequence_event IS
@@ -25,8 +26,8 @@ CREATE UNLOGGED TABLE fanout.sequence_status (
 COMMENT ON TABLE fanout.sequence_status IS
     'Internal: up to where the option sequences has set the sequences of targets';
 
--- Sequences that the columns of a subscription's tables own or take their values from, that have
--- been used and do not cycle, and that the subscription's owner may read.
+-- Sequences that the columns of a subscription's tables own or take their values from, that do not
+-- cycle, and that the subscription's owner may read. `last_value` is NULL where one has never been used.
 CREATE FUNCTION fanout._sequences(subscription integer)
     RETURNS TABLE (sequence oid, schema_name text, sequence_name text, last_value bigint,
         increment bigint, bound bigint)
@@ -49,26 +50,26 @@ AS $body$
             THEN CASE WHEN has_sequence_privilege(d.owner, c.oid, 'SELECT')
                 THEN pg_sequence_last_value(c.oid) END END) AS stand (last_value)
     WHERE d.id = subscription AND NOT s.seqcycle AND c.relpersistence = 'p'
-      AND stand.last_value IS NOT NULL
+      AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(d.owner, c.oid, 'SELECT') END
 $body$;
 COMMENT ON FUNCTION fanout._sequences(integer) IS
     'Internal: the sequences behind the tables of a subscription, and where they stand';
 
 CREATE FUNCTION fanout._send_sequence(subscription integer, schema_name text, sequence_name text,
-    last_value bigint, increment bigint) RETURNS void
+    last_value bigint, increment bigint, is_called boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $body$
 DECLARE
     place tid;
 BEGIN
     INSERT INTO fanout.sequence_event AS e (subscription_id, schema_name, sequence_name, last_value,
-        increment)
-        VALUES (subscription, schema_name, sequence_name, last_value, increment)
+        increment, is_called)
+        VALUES (subscription, schema_name, sequence_name, last_value, increment, is_called)
         RETURNING e.ctid INTO place;
     DELETE FROM fanout.sequence_event e WHERE e.ctid = place;
 END
 $body$;
-COMMENT ON FUNCTION fanout._send_sequence(integer, text, text, bigint, bigint) IS
+COMMENT ON FUNCTION fanout._send_sequence(integer, text, text, bigint, bigint, boolean) IS
     'Internal: tells the decoding worker where a sequence stands';
 
 CREATE FUNCTION fanout._require_sequences(def fanout.subscription_def) RETURNS void
@@ -102,6 +103,14 @@ BEGIN
         s.sequence_name
     LOOP
         target := seq.last_value;
+        -- Of one that was never used only itself knows which value comes first: where it starts, or
+        -- where setval() has put it. Nothing has to be ahead of it.
+        CONTINUE WHEN target IS NULL AND ahead;
+        IF target IS NULL THEN
+            EXECUTE format('SELECT q.last_value FROM %I.%I AS q WHERE NOT q.is_called',
+                seq.schema_name, seq.sequence_name) INTO target;
+            CONTINUE WHEN target IS NULL;  -- used since; the next call has it
+        END IF;
         IF ahead THEN
             SELECT t.* INTO known FROM fanout.sequence_status t
                 WHERE t.subscription_id = subscription AND t.sequence = seq.sequence;
@@ -120,7 +129,7 @@ BEGIN
                     SET source_value = EXCLUDED.source_value, target_value = EXCLUDED.target_value;
         END IF;
         PERFORM fanout._send_sequence(subscription, seq.schema_name, seq.sequence_name, target,
-            seq.increment);
+            seq.increment, seq.last_value IS NOT NULL);
         sent := sent + 1;
     END LOOP;
     RETURN sent;

@@ -37,6 +37,14 @@ constexpr TextColumn kTextColumns[] = {
     {"after", &DdlEvent::after},           {"statement", &DdlEvent::statement},
 };
 
+ColumnNames take_names(Datum array) {
+    ColumnNames taken{nullptr, 0};
+    bool* nulls = nullptr;
+    deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &taken.names,
+                      &nulls, &taken.count);
+    return taken;
+}
+
 void take_column(DdlEvent* event, const char* name, Datum value) {
     if (strcmp(name, "relation") == 0) {
         event->relation = DatumGetObjectId(value);
@@ -44,20 +52,47 @@ void take_column(DdlEvent* event, const char* name, Datum value) {
         event->first_rows = DatumGetBool(value);
     } else if (strcmp(name, "missing") == 0) {
         event->missing = TextDatumGetCString(value);
+    } else if (strcmp(name, "used_columns") == 0) {
+        event->used = take_names(value);
+    } else if (strcmp(name, "clear_columns") == 0) {
+        event->clear = take_names(value);
     }
     for (const TextColumn& column : kTextColumns) {
         if (strcmp(column.name, name) == 0) event->*column.text = TextDatumGetCString(value);
     }
 }
 
-/// A list of columns is about those and no others.
-bool concerns(const TableEntry* entry, const DdlEvent& event) {
-    const char* column = event.column[0] != '\0' ? event.column : event.new_column;
-    if (entry->columns == nullptr || column[0] == '\0') return true;
+bool is_listed(const TableEntry* entry, const char* column) {
+    if (entry->columns == nullptr) return true;
     for (int i = 0; i < entry->column_count; ++i) {
         if (strcmp(entry->columns[i], column) == 0) return true;
     }
     return false;
+}
+
+bool is_clear(const TableEntry* entry, const char* column) {
+    for (int i = 0; i < entry->mask_count; ++i) {
+        if (strcmp(entry->masks[i].column, column) == 0) return false;
+    }
+    return true;
+}
+
+bool holds_for_all(const TableEntry* entry, const ColumnNames& columns,
+                   bool (*rule)(const TableEntry*, const char*)) {
+    for (int i = 0; i < columns.count; ++i) {
+        if (!rule(entry, TextDatumGetCString(columns.names[i]))) return false;
+    }
+    return true;
+}
+
+/// A list of columns is about those and no others.
+bool concerns(const TableEntry* entry, const DdlEvent& event) {
+    if (event.kind == wire::DdlKind::create_index) {
+        return holds_for_all(entry, event.used, is_listed) &&
+               holds_for_all(entry, event.clear, is_clear);
+    }
+    const char* column = event.column[0] != '\0' ? event.column : event.new_column;
+    return column[0] == '\0' || is_listed(entry, column);
 }
 
 /// A partition that is chosen by a table above it was so before.

@@ -9,6 +9,11 @@
 
 namespace fanout::plugin {
 
+struct ColumnNames {
+    Datum* names;  // text
+    int count;
+};
+
 /// Texts are "" where the column is NULL.
 struct DdlEvent {
     Oid relation;
@@ -16,7 +21,8 @@ struct DdlEvent {
     const char* kind_name;
     const char *schema, *name, *new_schema, *new_name, *column, *new_column;
     const char *before, *after, *statement;
-    const char* missing;  // nullptr: NULL
+    const char* missing;      // nullptr: NULL
+    ColumnNames used, clear;  // by an index that is created; those that no mask may hide from it
     bool first_rows;
     bool is_gone;    // the table
     uint32* wanted;  // ids of the subscriptions it is for

@@ -333,7 +333,8 @@ void ring_sequence(RingFace* face, const ReorderBufferTXN* txn, const SequenceEv
     const char* schema = name_to_utf8(event.schema);
     const char* name = name_to_utf8(event.name);
     begin_if_needed(face, txn);
-    const wire::SequenceBody body{event.subscription, 0, event.last_value, event.increment};
+    const wire::SequenceBody body{event.subscription, event.is_called ? 0U : 1U, event.last_value,
+                                  event.increment};
     const uint64 size = sizeof body + 2 * sizeof(uint16) + strlen(schema) + strlen(name);
     put_record(face->output->ring, {wire::Kind::sequence, 0, txn->final_lsn, ++face->index}, size,
                [&](auto& out) {

@@ -10,7 +10,7 @@ bool read_sequence_event(Relation table, const ReorderBufferChange* change, Sequ
     HeapTuple row = server::new_tuple(change);
     if (row == nullptr) return false;
     TupleDesc shape = RelationGetDescr(table);
-    *event = SequenceEvent{0, "", "", 0, 0};
+    *event = SequenceEvent{0, "", "", 0, 0, true};
     for (int i = 0; i < shape->natts; ++i) {
         Form_pg_attribute attribute = TupleDescAttr(shape, i);
         if (attribute->attisdropped) continue;
@@ -28,6 +28,8 @@ bool read_sequence_event(Relation table, const ReorderBufferChange* change, Sequ
             event->last_value = DatumGetInt64(value);
         } else if (strcmp(name, "increment") == 0) {
             event->increment = DatumGetInt64(value);
+        } else if (strcmp(name, "is_called") == 0) {
+            event->is_called = DatumGetBool(value);
         }
     }
     return true;

@@ -10,6 +10,7 @@ struct SequenceEvent {
     uint32 subscription;
     const char *schema, *name;
     int64 last_value, increment;
+    bool is_called;
 };
 
 /// False if the change is not the insertion of an event.

@@ -3,6 +3,8 @@
 //
 // Whatever came before is with the connector before the change is, in a write of its own, and what
 // comes behind it in a later one; all of it is one transaction of the target, or none of it.
+#include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -27,9 +29,30 @@ std::string shown_statement(const fanout_ddl& ddl) {
     return text;
 }
 
-/// An index less is nothing that a person would have to be asked about.
 bool is_for_target(std::uint8_t kind, OnDdl on_ddl) {
-    return concerns_target(kind) || (kind == FANOUT_DDL_DROP_INDEX && on_ddl == OnDdl::apply);
+    return concerns_target(kind) || (on_ddl == OnDdl::apply && is_made_in_passing(kind));
+}
+
+/// While rows of a table are copied they may be ahead of the stream, and a unique index in their
+/// way: the copy makes the indexes that the table has when they are there.
+bool has_its_rows(const backfill::Copier& copier, Oid32 table) {
+    const auto reports = copier.reports();
+    const auto copy = std::ranges::find_if(
+        reports, [table](const auto& report) { return report.request.table == table; });
+    return copy == reports.end() || copy->state == "indexing" || copy->state == "complete" ||
+           copy->state == "cancelled";
+}
+
+/// What a connector is told of an index: also whose tables get it. Empty: no target's.
+std::string index_for_target(fanout_text told, const backfill::PlanBox& plan) {
+    using backfill::CreateIndexes;
+    std::uint64_t version = 0;
+    const CreateIndexes whose = plan.get(version).options.create_indexes;
+    auto object = nlohmann::json::parse(told.data, told.data + told.size, nullptr, false);
+    if (whose == CreateIndexes::never || !object.is_object() || !object.contains("using"))
+        return "";
+    object["own_tables_only"] = whose == CreateIndexes::own_tables;
+    return object.dump();
 }
 
 Ending unreadable(const Status& status) {
@@ -49,6 +72,13 @@ Delivery::Trouble Delivery::take_ddl(const wire::RecordView& record) {
     if (!change.wanted) return std::nullopt;
     if (auto trouble = copies_before_ddl(record, change.ddl)) return trouble;
     if (!is_for_target(change.ddl.kind, settings_.on_ddl)) return std::nullopt;
+    std::string index;
+    if (change.ddl.kind == FANOUT_DDL_CREATE_INDEX) {
+        index = index_for_target(change.ddl.after, plan_);
+        if (index.empty() || !connector_.creates_indexes()) return std::nullopt;
+        if (copier_ && !has_its_rows(*copier_, change.ddl.oid)) return std::nullopt;
+        change.ddl.after = {index.data(), index.size()};
+    }
     if (is_parked(record)) return park(record, nullptr);
     // Whoever changes the target by other means has seen to its old rows as well.
     if (change.ddl.kind == FANOUT_DDL_REWRITE &&
@@ -117,6 +147,11 @@ Delivery::Trouble Delivery::write_ddl(const wire::RecordView& record, const fano
                                                    {"statement", shown_statement(ddl)}});
     auto* kept = batch_.arena().make<fanout_ddl>(1);
     *kept = ddl;
+    if (ddl.kind == FANOUT_DDL_CREATE_INDEX) {  // not the record's
+        char* after = batch_.arena().make<char>(ddl.after.size);
+        std::copy_n(ddl.after.data, ddl.after.size, after);
+        kept->after = {after, ddl.after.size};
+    }
     fanout_change change{};
     change.op = FANOUT_DDL;
     change.index = record.header.index;

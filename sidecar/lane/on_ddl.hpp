@@ -38,4 +38,10 @@ inline bool concerns_target(std::uint8_t kind) {
     }
 }
 
+/// No row depends on these: nobody has to be asked, and with `apply` they are made.
+inline bool is_made_in_passing(std::uint8_t kind) {
+    return kind == FANOUT_DDL_CREATE_INDEX || kind == FANOUT_DDL_DROP_INDEX ||
+           kind == FANOUT_DDL_COMMENT || kind == FANOUT_DDL_OTHER;
+}
+
 }  // namespace fanout::lane

@@ -173,7 +173,7 @@ Status decode_sequence(const wire::RecordView& record, std::uint32_t& subscripti
            {name.data(), name.size()},
            body.last_value,
            body.increment,
-           1};
+           static_cast<std::uint8_t>(body.not_called == 0 ? 1 : 0)};
     return Status::ok();
 }
 

@@ -71,6 +71,10 @@ std::vector<std::string> TargetHook::content(const std::string& directory) const
     return lines;
 }
 
+std::int64_t TargetHook::next_of_sequence(const std::string& directory) const {
+    return std::stoll(run("sequence", directory));
+}
+
 std::string TargetHook::trace(const std::string& directory) const {
     return run("trace", directory);
 }

@@ -2,6 +2,7 @@
 // connector's own folder, tests/contract_target. README.md says what it must answer.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ class TargetHook {
     std::vector<OptionValues> bad_options(const std::string& directory) const;
     /// Rows and messages in the target, one line each, sorted.
     std::vector<std::string> content(const std::string& directory) const;
+    /// The value that the sequence public.counted gives next; it is made first if it is not there.
+    std::int64_t next_of_sequence(const std::string& directory) const;
     /// Everything that could have been left behind: objects, files.
     std::string trace(const std::string& directory) const;
 

@@ -205,6 +205,22 @@ class SchemaChanges(Case):
         stage.subscribe("file", ["public.*"])
         self.refused(lambda: stage.shop.run("SELECT fanout.sync_sequences('file')"), "file", sqlstate="0A000")
 
+    def test_sequences_that_were_never_used(self):
+        """The first value at the target is the one that the source would have given."""
+        stage = self.stage()
+        schema = ("CREATE TABLE s (id serial PRIMARY KEY, big bigint GENERATED ALWAYS AS IDENTITY {}, shared integer); "
+                  "CREATE SEQUENCE shared INCREMENT 5; ALTER TABLE s ALTER shared SET DEFAULT nextval('shared'); "
+                  "CREATE SEQUENCE down INCREMENT -1; CREATE TABLE d (id integer PRIMARY KEY DEFAULT nextval('down'))")
+        stage.shop.run(schema.format("(START 1000)"))
+        stage.copy.run(schema.format(""))
+        stage.subscribe("postgres", ["public.*"])
+        stage.shop.run("SELECT setval('s_id_seq', 40, false), setval('shared', 7)")
+        stage.copy.run("SELECT setval('shared', 100, false), setval('down', -3)")
+        self.assertEqual(stage.shop.value("SELECT fanout.sync_sequences('postgres')"), 4)
+        stage.wait_for("postgres")
+        self.assertEqual(self.next_values(stage.copy), (40, 1000, 100, -4))
+        self.assertEqual(self.next_values(stage.shop), (40, 1000, 12, -1))
+
     def next_values(self, database):
         return tuple(database.value(f"SELECT nextval('{name}')") for name in ("s_id_seq", "s_big_seq", "shared", "down"))
 

@@ -16,7 +16,10 @@ inline constexpr kit::DdlEffect kDdlEffects[] = {
     {FANOUT_DDL_ALTER_NULLABLE, "SET or DROP NOT NULL"},
     {FANOUT_DDL_ALTER_KEY, "DROP CONSTRAINT, ADD PRIMARY KEY"},
     {FANOUT_DDL_REWRITE, "TRUNCATE; the rows follow"},
+    {FANOUT_DDL_CREATE_INDEX, "CREATE INDEX, by `create_indexes`; left out if it cannot be made"},
     {FANOUT_DDL_DROP_INDEX, "DROP INDEX, of the same name"},
+    {FANOUT_DDL_COMMENT, "COMMENT ON the table or the column"},
+    {FANOUT_DDL_OTHER, "an index is renamed: ALTER INDEX RENAME, of the same name"},
 };
 
 }  // namespace fanout::postgres

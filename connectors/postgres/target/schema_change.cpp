@@ -2,6 +2,7 @@
 #include "postgres/target/schema_change.hpp"
 
 #include "_kit/sql_quote.hpp"
+#include "postgres/target/create_indexes.hpp"
 #include "postgres/target/ddl_table.hpp"
 
 namespace fanout::postgres {
@@ -57,16 +58,27 @@ void SchemaChanger::apply(const fanout_ddl& ddl, Position at) {
 }
 
 void SchemaChanger::set_sequence(const fanout_sequence& sequence) {
+    constexpr const char* kSetting = "cannot set a sequence of the target";
+    const ResultPtr found = session_.query(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c JOIN "
+        "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = "
+        "$2 AND c.relkind = 'S'",
+        {std::string(view(sequence.schema)), std::string(view(sequence.name))}, kSetting);
+    if (PQntuples(found.get()) == 0) return;
+    const std::string name = PQgetvalue(found.get(), 0, 0);
+    // Which of the two gives a value first that the other gives later: the next ones tell.
     session_.query(
-        "SELECT pg_catalog.setval(c.oid::pg_catalog.regclass, $3::pg_catalog.int8) FROM "
-        "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS "
-        "JOIN LATERAL (SELECT pg_catalog.pg_sequence_last_value(c.oid) AS last) s WHERE n.nspname "
-        "= $1 AND c.relname = $2 AND c.relkind = 'S' AND (s.last IS NULL OR "
-        "(CASE WHEN $4::pg_catalog.int8 > 0 THEN s.last < $3::pg_catalog.int8 ELSE s.last > "
-        "$3::pg_catalog.int8 END))",
-        {std::string(view(sequence.schema)), std::string(view(sequence.name)),
-         std::to_string(sequence.last_value), std::to_string(sequence.increment)},
-        "cannot set a sequence of the target");
+        "SELECT pg_catalog.setval($1::pg_catalog.regclass, $2::pg_catalog.int8, "
+        "$4::pg_catalog.bool) FROM (SELECT last_value::pg_catalog.numeric + CASE WHEN is_called "
+        "THEN $3::pg_catalog.numeric ELSE 0 END AS next FROM " +
+            name +
+            ") AS here CROSS JOIN (SELECT $2::pg_catalog.numeric + CASE WHEN $4::pg_catalog.bool "
+            "THEN $3::pg_catalog.numeric ELSE 0 END AS next) AS there WHERE CASE WHEN "
+            "$3::pg_catalog.numeric > 0 THEN here.next < there.next ELSE here.next > there.next "
+            "END",
+        {name, std::to_string(sequence.last_value), std::to_string(sequence.increment),
+         std::string(sequence.is_called != 0 ? "true" : "false")},
+        kSetting);
 }
 
 void SchemaChanger::dispatch(const fanout_ddl& ddl) {
@@ -94,8 +106,14 @@ void SchemaChanger::dispatch(const fanout_ddl& ddl) {
             return alter_key(ddl);
         case FANOUT_DDL_REWRITE:
             return rewrite(ddl);
+        case FANOUT_DDL_CREATE_INDEX:
+            return create_index(ddl);
         case FANOUT_DDL_DROP_INDEX:
             return drop_index(ddl);
+        case FANOUT_DDL_OTHER:
+            return rename_index(ddl);
+        case FANOUT_DDL_COMMENT:
+            return comment(ddl);
         default:
             return;
     }
@@ -222,19 +240,79 @@ void SchemaChanger::rewrite(const fanout_ddl& ddl) {
     run(std::string("TRUNCATE ") + (is_partitioned ? "" : "ONLY ") + table_name(ddl));
 }
 
-// A unique index that the source no longer has would refuse rows that the source now takes.
-void SchemaChanger::drop_index(const fanout_ddl& ddl) {
-    if (ddl.before.size == 0) return;
+/// The name that `before` tells, with its schema; empty if the table has no such index.
+std::string SchemaChanger::find_index(const fanout_ddl& ddl, bool in_constraints) {
+    if (ddl.before.size == 0) return "";
     const ResultPtr found = session_.query(
         "SELECT pg_catalog.format('%I.%I', n.nspname, i.relname) FROM pg_catalog.pg_class t "
         "JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace JOIN pg_catalog.pg_index x "
         "ON x.indrelid = t.oid JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid "
         "WHERE n.nspname = $1 AND t.relname = $2 AND i.relname = $3::pg_catalog.jsonb ->> 'index' "
-        "AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.oid)",
-        {std::string(view(ddl.schema)), std::string(view(ddl.name)), std::string(view(ddl.before))},
+        "AND ($4::pg_catalog.bool OR NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE "
+        "k.conindid = i.oid))",
+        {std::string(view(ddl.schema)), std::string(view(ddl.name)), std::string(view(ddl.before)),
+         std::string(in_constraints ? "true" : "false")},
         kDoing);
-    if (PQntuples(found.get()) != 0)
-        run(std::string("DROP INDEX ") + PQgetvalue(found.get(), 0, 0));
+    return PQntuples(found.get()) == 0 ? "" : PQgetvalue(found.get(), 0, 0);
+}
+
+/// What no row depends on: it holds up nobody if it cannot be made.
+template <typename Change>
+void SchemaChanger::make_or_leave(Change change) {
+    session_.execute("SAVEPOINT fanout_in_passing", kDoing);
+    try {
+        change();
+    } catch (const ConnectorError& e) {
+        if (e.outcome() == FANOUT_RETRY) throw;
+        session_.execute("ROLLBACK TO SAVEPOINT fanout_in_passing", kDoing);
+        session_.log(FANOUT_LOG_WARNING, std::string(e.what()) + "; it is left out");
+    }
+    session_.execute("RELEASE SAVEPOINT fanout_in_passing", kDoing);
+}
+
+void SchemaChanger::create_index(const fanout_ddl& ddl) {
+    if (ddl.after.size == 0 || ddl.table == nullptr || !has_table(ddl.schema, ddl.name)) return;
+    const ResultPtr told = session_.query(
+        "SELECT j ->> 'index', j ->> 'using', (j -> 'unique')::pg_catalog.bool IS TRUE, (j -> "
+        "'own_tables_only')::pg_catalog.bool IS TRUE FROM (SELECT $1::pg_catalog.jsonb) AS t (j)",
+        {std::string(view(ddl.after))}, kDoing);
+    const auto text = [&](int field) {
+        return fanout_text{PQgetvalue(told.get(), 0, field),
+                           static_cast<std::size_t>(PQgetlength(told.get(), 0, field))};
+    };
+    const fanout_index index{text(0), static_cast<std::uint8_t>(view(text(2)) == "t"), text(1)};
+    make_or_leave(
+        [&] { postgres::create_index(session_, *ddl.table, index, view(text(3)) == "t"); });
+}
+
+// A unique index that the source no longer has would refuse rows that the source now takes.
+void SchemaChanger::drop_index(const fanout_ddl& ddl) {
+    const std::string index = find_index(ddl, false);
+    if (!index.empty()) run("DROP INDEX " + index);
+}
+
+/// Of what else changes, targets take over the names of indexes.
+void SchemaChanger::rename_index(const fanout_ddl& ddl) {
+    const std::string index = find_index(ddl, true);
+    if (index.empty()) return;
+    const ResultPtr name =
+        session_.query("SELECT pg_catalog.quote_ident($1::pg_catalog.jsonb ->> 'index')",
+                       {std::string(view(ddl.after))}, kDoing);
+    make_or_leave(
+        [&] { run("ALTER INDEX " + index + " RENAME TO " + PQgetvalue(name.get(), 0, 0)); });
+}
+
+void SchemaChanger::comment(const fanout_ddl& ddl) {
+    const bool of_column = ddl.new_column.size != 0;
+    if (ddl.after.size == 0 || !has_table(ddl.schema, ddl.name)) return;
+    if (of_column && !has_column(ddl, ddl.new_column)) return;
+    const ResultPtr text =
+        session_.query("SELECT pg_catalog.quote_nullable($1::pg_catalog.jsonb ->> 'comment')",
+                       {std::string(view(ddl.after))}, kDoing);
+    const std::string what =
+        of_column ? "COLUMN " + table_name(ddl) + "." + quote_identifier(view(ddl.new_column))
+                  : "TABLE " + table_name(ddl);
+    make_or_leave([&] { run("COMMENT ON " + what + " IS " + PQgetvalue(text.get(), 0, 0)); });
 }
 
 }  // namespace fanout::postgres

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 
 #include "postgres/link/session.hpp"
 #include "postgres/target/create_tables.hpp"
@@ -34,7 +35,13 @@ class SchemaChanger {
     void alter_nullable(const fanout_ddl& ddl);
     void alter_key(const fanout_ddl& ddl);
     void rewrite(const fanout_ddl& ddl);
+    template <typename Change>
+    void make_or_leave(Change change);
+    void create_index(const fanout_ddl& ddl);
     void drop_index(const fanout_ddl& ddl);
+    void rename_index(const fanout_ddl& ddl);
+    void comment(const fanout_ddl& ddl);
+    std::string find_index(const fanout_ddl& ddl, bool in_constraints);
     bool has_table(fanout_text schema, fanout_text name);
     bool has_column(const fanout_ddl& ddl, fanout_text column);
     void run(const std::string& sql);

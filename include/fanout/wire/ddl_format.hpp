@@ -45,8 +45,8 @@ inline constexpr std::uint32_t kNoMissing = 0xFFFFFFFF;
 /// Body of sequence, followed by: text schema, text name. For one subscription.
 struct SequenceBody {
     std::uint32_t subscription;
-    std::uint32_t reserved;
-    std::int64_t last_value;  // handed out already
+    std::uint32_t not_called;  // 1: last_value is the next that will be handed out
+    std::int64_t last_value;   // handed out already
     std::int64_t increment;
 };
 static_assert(sizeof(SequenceBody) == 24);

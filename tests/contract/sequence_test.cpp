@@ -1,0 +1,69 @@
+// Q: where sequences stand, for connectors with FANOUT_CAP_SEQUENCES.
+#include <deque>
+
+#include "tests/contract/contract_fixture.hpp"
+
+namespace fanout::contract {
+namespace {
+
+class SequenceTest : public TargetTest {
+  protected:
+    void SetUp() override {
+        TargetTest::SetUp();
+        if (!has(FANOUT_CAP_SEQUENCES)) GTEST_SKIP() << "the connector takes no sequences";
+    }
+
+    /// What the target's sequence gives next, after the source's was told in a transaction.
+    std::int64_t next_after(Instance& instance, std::int64_t last_value, bool is_called,
+                            const char* name = "counted") {
+        fanout_sequence& told = told_.emplace_back();
+        told.schema = {"public", 6};
+        told.name = {name, std::char_traits<char>::length(name)};
+        told.last_value = last_value;
+        told.increment = 1;
+        told.is_called = is_called ? 1 : 0;
+        fanout_change& change = changes_.emplace_back();
+        change.op = FANOUT_SEQUENCE;
+        change.index = 1;
+        change.sequence = &told;
+        lsn_ += 0x100;
+        fanout_transaction transaction{};
+        transaction.commit_lsn = lsn_;
+        transaction.end_lsn = lsn_ + 0x30;
+        transaction.xid = 900;
+        transaction.begins = transaction.ends = 1;
+        transaction.changes = &change;
+        transaction.change_count = 1;
+        EXPECT_TRUE(ok(instance.write({transaction})));
+        EXPECT_TRUE(ok(instance.flush({transaction.commit_lsn, transaction.end_lsn, 0})));
+        return suite().hook.next_of_sequence(directory_);
+    }
+
+    std::deque<fanout_sequence> told_;
+    std::deque<fanout_change> changes_;
+    std::uint64_t lsn_ = 0x3'0000'0000;
+};
+
+TEST_F(SequenceTest, gives_first_what_the_source_has_not_given) {
+    const auto instance = make();
+    CONTRACT_ASSERT_OK(instance->open({}));
+    EXPECT_EQ(suite().hook.next_of_sequence(directory_), 1);
+    EXPECT_EQ(next_after(*instance, 1, false), 1);
+    EXPECT_EQ(next_after(*instance, 1, true), 2);
+    EXPECT_EQ(next_after(*instance, 40, false), 40);
+    EXPECT_EQ(next_after(*instance, 40, true), 41);
+}
+
+TEST_F(SequenceTest, never_goes_back_and_passes_over_what_is_not_there) {
+    const auto instance = make();
+    CONTRACT_ASSERT_OK(instance->open({}));
+    EXPECT_EQ(suite().hook.next_of_sequence(directory_), 1);
+    EXPECT_EQ(next_after(*instance, 99, true), 100);
+    EXPECT_EQ(next_after(*instance, 99, true), 100);
+    EXPECT_EQ(next_after(*instance, 50, true), 100);
+    EXPECT_EQ(next_after(*instance, 100, false), 100);
+    EXPECT_EQ(next_after(*instance, 70, true, "not there"), 100);
+}
+
+}  // namespace
+}  // namespace fanout::contract
