@@ -18,13 +18,6 @@ class SchemaChanges(CopyCase):
     def table(self, stage, count=KEYS, columns=COLUMNS, values=VALUES):
         self.rows(stage, "t", count, columns, values)
 
-    def in_one(self, stage, *statements):
-        connection = stage.shop.connect(autocommit=False)
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
-
     def half_copied(self, stage, *kinds, **options):
         """Some of its rows are there, and others are not; the copies are paused."""
         for kind in kinds:

@@ -33,13 +33,6 @@ class IndexChanges(CopyCase):
         self.assertEqual(expected, self.indexes(stage.copy, table))
         return expected
 
-    def in_one(self, stage, *statements):
-        connection = stage.shop.connect(autocommit=False)
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
-
     def test_they_come_and_go(self):
         stage = self.begin()
         self.in_one(stage, "UPDATE t SET n = n + 1", "CREATE INDEX by_n ON t (n DESC) WHERE note <> 'it''s'",

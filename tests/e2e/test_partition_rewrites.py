@@ -32,13 +32,6 @@ class PartitionRewrites(CopyCase):
             "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute WHERE attrelid = "
             "%s::regclass AND attnum > 0 AND NOT attisdropped", (stage.tables[0],))) for database in (stage.shop, stage.copy)))
 
-    def in_one(self, stage, *statements):
-        connection = stage.shop.connect(autocommit=False)
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
-
     def begin(self):
         stage = self.tree()
         for kind in SQL_TARGETS:

@@ -15,13 +15,6 @@ class SchemaChanges(Case):
             stage.subscribe(kind, ["/^(public|other)[.]/"], **options)
         return stage
 
-    def in_one(self, stage, *statements):
-        connection = stage.shop.connect(autocommit=False)
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
-
     def same(self, stage, tables, *kinds):
         stage.tables = list(tables)
         return stage.compare(*(kinds or SQL_TARGETS))

@@ -41,6 +41,14 @@ class Case(unittest.TestCase):
         super().run(result)
         print(f"{self.id().rsplit('.', 1)[-1]}: {time.monotonic() - begun:.1f} s", flush=True)
 
+    def in_one(self, stage, *statements):
+        """One transaction of the source."""
+        connection = stage.shop.connect(autocommit=False)
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        connection.close()
+
     def refused(self, call, *texts, sqlstate=None):
         """call() must raise a database error whose message, detail and hint hold all the texts."""
         import psycopg2
