@@ -23,13 +23,19 @@ void Reader::run() {
     while (!copier_.stopping_) {
         auto job = claim();
         if (!job) continue;
-        if (const auto done = work(*job); done.is_ok()) {
+        begun_at_ = Clock::now();
+        source_.forget_failure();
+        const auto done = work(*job);
+        if (done.is_ok()) {
             backoff_.reset();
-        } else {
-            give_back(*job, done);
-            if (done.kind() == StatusKind::retry) source_.drop();
-            pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
+            continue;
         }
+        const bool lasts = done.kind() == StatusKind::fatal || source_.failure_lasts();
+        if (lasts) begin_anew_if_keys_changed(*job, done);
+        give_back(*job, done, lasts);
+        if (done.kind() == StatusKind::retry) source_.drop();
+        // The table waits by itself then, and others need not.
+        if (!lasts) pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
     }
 }
 
@@ -66,8 +72,13 @@ Status Reader::work(ChunkJob& job) {
         source_.roll_back();
         return window.status();
     }
-    if (job.mode == CopyMode::snapshot) return read_table(job, *window.value());
+    if (job.mode == CopyMode::snapshot) {
+        auto done = read_table(job, *window.value());
+        if (done.is_ok()) is_read(job);
+        return done;
+    }
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
+    is_read(job);
     adapt(job, seconds_read_);
     slow_down(start, rows_read_, bytes_read_);
     return Status::ok();
@@ -120,7 +131,7 @@ Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
         range.snapshot = window->snapshot;
     }
     copy->detail.clear();
-    copy->last_error.clear();
+    if (copy->failures == 0) copy->last_error.clear();
     return window;
 }
 
