@@ -233,6 +233,12 @@ Status ChunkSessions::start_copy(const ChunkJob& job) {
     return error ? failure(*error) : Status::ok();
 }
 
+Status ChunkSessions::check_names(const TableShape& shape) {
+    const auto names = read_names(*eyes_, shape.table.oid);
+    if (!names.is_ok() || names.value() == shape.names) return names.status();
+    return Status::retry("the schema of " + shape.quoted + " or a type was renamed meanwhile");
+}
+
 source::SourceConnection::CopyStep ChunkSessions::next_row(std::string_view& data) {
     return rows_->next_copy_data(data, kAnswerTimeout);
 }

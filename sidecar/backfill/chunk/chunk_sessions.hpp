@@ -56,6 +56,9 @@ class ChunkSessions {
     /// How many blocks the table has, if its rows can be read by them; else 0.
     Result<std::uint64_t> blocks_of(const ChunkJob& job);
     Status start_copy(const ChunkJob& job);
+    /// What start_copy() named was the table that was meant, in its types: nothing of that has been
+    /// renamed since its shape was read. Asked after it.
+    Status check_names(const TableShape& shape);
     source::SourceConnection::CopyStep next_row(std::string_view& data);
     Status copy_failure();
     /// Not for lack of a connection or of anything else that comes back.

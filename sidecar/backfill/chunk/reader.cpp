@@ -2,6 +2,7 @@
 // what a reader takes and gives back, reader_pace.cpp for how much and how fast.
 #include "sidecar/backfill/chunk/reader.hpp"
 
+#include "fanout/base/fault_point.hpp"
 #include "sidecar/backfill/chunk/large_values.hpp"
 
 namespace fanout::backfill {
@@ -67,6 +68,7 @@ Status Reader::work(ChunkJob& job) {
         source_.roll_back();
         return fits.is_ok() ? put_back(job) : fits.status();
     }
+    FANOUT_FAULT_HERE("copy.shape_checked");
     auto window = open_window(job);
     if (!window.is_ok()) {
         source_.roll_back();
@@ -160,12 +162,14 @@ Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Pi
     cut_.reset();
     const auto started = Clock::now();
     LargeValues large(source_, job, copier_.parts_.directory);
+    FANOUT_FAULT_HERE("copy.snapshot_taken");
     if (auto done = large.begin(); !done.is_ok()) return done;
     if (auto done = source_.start_copy(job); !done.is_ok()) return done;
     const auto flushed = source_.flush_wal();
-    if (!flushed.is_ok()) {
+    auto named = flushed.is_ok() ? source_.check_names(shape) : flushed.status();
+    if (!named.is_ok()) {
         source_.drop_rows();
-        return flushed.status();
+        return named;
     }
     end = flushed.value();
     std::string_view data;
@@ -194,6 +198,8 @@ Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Pi
     // Of a table without a key the row may be in another reader's part.
     if (job.careful && job.mode == CopyMode::ordered) be_careful(job, false);
     if (auto done = large.end(); !done.is_ok()) return done;
+    if (job.leaves_out())  // whose session has seen no more than S until now
+        if (auto done = source_.check_names(shape); !done.is_ok()) return done;
     count_read(*piece);
     seconds_read_ = seconds_since(started);
     return Status::ok();
