@@ -207,7 +207,7 @@ void JsonEncoder::append_row(std::string& out, const fanout_change& change) {
             out += table.columns[i].name;
         }
     }
-    out += "]}\n";
+    out += (change.flags & FANOUT_CHANGE_LENIENT) != 0 ? "],\"lenient\":true}\n" : "]}\n";
 }
 
 /// The row's key after the change, or of the row that went; null for a table without one.

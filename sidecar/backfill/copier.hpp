@@ -36,7 +36,6 @@ struct CopierParts {
     bool always_lenient = false;  // the target's cursor and the progress are not one
     bool takes_indexes = false;   // the target does
     bool may_repeat = false;      // the target may have got more than the notes know
-    bool has_tables = false;      // the target's rows can be replaced while they are copied
 };
 
 /// Something the lane has to write.

@@ -103,6 +103,8 @@ KeyKind key_kind(std::uint32_t type_oid, bool c_like) {
             return KeyKind::oid;
         case 16:
             return KeyKind::boolean;
+        case 18:
+            return KeyKind::one_byte;
         case 2950:
             return KeyKind::uuid;
         case 17:
@@ -135,6 +137,7 @@ std::strong_ordering compare_values(KeyKind kind, std::string_view a, std::strin
         case KeyKind::oid:
             return compare_as<std::uint32_t>(a, b);
         case KeyKind::boolean:
+        case KeyKind::one_byte:
         case KeyKind::uuid:
         case KeyKind::bytes:
         case KeyKind::text:
@@ -159,6 +162,9 @@ std::string key_literal(KeyKind kind, std::string_view stored) {
             return quoted_text(std::to_string(load<std::uint32_t>(stored))) + "::pg_catalog.oid";
         case KeyKind::boolean:
             return stored.at(0) != 0 ? "true" : "false";
+        case KeyKind::one_byte:  // it may be no text
+            return quoted_text(std::to_string(static_cast<signed char>(stored.at(0)))) +
+                   "::pg_catalog.int4::pg_catalog.\"char\"";
         case KeyKind::uuid:
             return quoted_text(hex_of(stored)) + "::pg_catalog.uuid";
         case KeyKind::bytes:

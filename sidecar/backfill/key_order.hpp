@@ -17,6 +17,7 @@
 
 namespace fanout::backfill {
 
+/// The numbers stand in notes at the target.
 enum class KeyKind : std::uint8_t {
     int2,
     int4,
@@ -29,7 +30,8 @@ enum class KeyKind : std::uint8_t {
     date,
     timestamp,
     timestamptz,
-    server,  // in an order that only the source knows
+    server,    // in an order that only the source knows
+    one_byte,  // "char"
 };
 
 /// By the type's OID; `c_like`: the column's collation compares bytes.

@@ -22,8 +22,7 @@ constexpr FixedType kFixed[] = {
     {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
 };
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
-constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043,
-                        kChar = 18;
+constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043;
 
 /// From how many bytes on a value is read apart from its row: by itself at most kLargeBytesMax, and
 /// so that what is left of a row has about kRowBytesMax. The server makes up a row of less than
@@ -35,7 +34,8 @@ constexpr double kToastBytesMin = 16384;
 
 // A row per column, or one without if there is none; the table's own facts stand in each. Whatever
 // changes a shape writes new versions of these rows of the catalog (VACUUM and ANALYZE write theirs
-// in place). Names that stand elsewhere, of the schema and of types, go in as text.
+// in place). The encodings that convert back are those that have a character of Unicode, and
+// another, for each byte. Names that stand elsewhere, of the schema and of types, go in as text.
 constexpr const char* kColumns = R"(
 WITH t AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, c.relpages,
@@ -86,7 +86,9 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
         FROM pg_database d WHERE d.datname = current_database()),
     EXISTS (SELECT FROM pg_cast x WHERE x.castsource = a.base_type
         AND x.casttarget = 'text'::regtype AND x.castmethod = 'f'),
-    current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII'), t.toast_bytes,
+    current_setting('server_encoding') NOT IN ('UTF8', 'SQL_ASCII'),
+    current_setting('server_encoding') IN ('LATIN1', 'LATIN2', 'LATIN4', 'LATIN5', 'LATIN6', 'LATIN7',
+        'LATIN8', 'LATIN9', 'LATIN10', 'ISO_8859_5', 'KOI8R', 'KOI8U', 'WIN866', 'WIN1256'), t.toast_bytes,
     a.attlen = -1 AND a.attstorage <> 'p',
     a.attcollation, format_type(a.base_type, -1),
     (SELECT quote_ident(n.nspname) FROM pg_index i CROSS JOIN generate_series(0, i.indnkeyatts - 1) AS g
@@ -136,6 +138,7 @@ enum Field : std::size_t {
     kCLike,
     kTextCast,
     kConverts,
+    kConvertsBack,
     kToastBytes,
     kToastable,
     kCollation,
@@ -310,14 +313,15 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows, const Col
         const auto& row = rows[i];
         // Where keys are hashed, the stream's are not those of the index.
         if (choice.masks.contains(text(row, kColumn))) return;
-        const KeyKind kind = key_kind(shape.columns[i].type_oid, truth(row, kCLike));
+        // In UTF-8 the order of bytes may be another.
+        const bool as_bytes = truth(row, kCLike) && !truth(row, kConverts);
+        const KeyKind kind = key_kind(shape.columns[i].type_oid, as_bytes);
         const bool is_text = shape.columns[i].value_class == FANOUT_BYTES ||
                              shape.columns[i].value_class == FANOUT_TEXT_FORM;
         // What is converted on the way may not come back as it was.
-        const bool converted = is_text && kind != KeyKind::bytes && truth(row, kConverts);
-        // A byte of "char" may be no text.
-        const bool has_literals = shape.columns[i].type_oid != kChar;
-        if (converted || (kind == KeyKind::server && !(row[kOperators] && has_literals))) return;
+        const bool converted = is_text && kind != KeyKind::bytes && truth(row, kConverts) &&
+                               !truth(row, kConvertsBack);
+        if (converted || (kind == KeyKind::server && !row[kOperators])) return;
         key.kinds.push_back(kind);
         key.columns.push_back(text(row, kColumn));
         key.quoted.push_back(text(row, kColumnQuoted));

@@ -62,7 +62,6 @@ void Delivery::take_plan() {
     parts.always_lenient = connector_.keeps_cursor() && !connector_.keeps_notes();
     parts.takes_indexes = connector_.creates_indexes();
     parts.may_repeat = !connector_.keeps_cursor();
-    parts.has_tables = connector_.creates_tables();
     copier_ = std::make_unique<backfill::Copier>(std::move(parts), notes_, plan);
 }
 
@@ -323,6 +322,8 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
         as.before = nullptr;
         as.before_kind = FANOUT_BEFORE_NONE;
     };
+    // Only rows of a table have to be out of the way; who reads changes takes them as they are.
+    const bool in_tables = connector_.creates_tables();
     const auto judged = copier_->judge(change, open_xid_);
     switch (judged.verdict) {
         case Verdict::wait:
@@ -340,6 +341,7 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
             break;
         case Verdict::move_lenient: {
             change.flags |= FANOUT_CHANGE_LENIENT;
+            if (!in_tables) break;
             fanout_change old = change;
             remove_only(old);
             add_row(old, 0);
@@ -348,10 +350,14 @@ std::uint64_t Delivery::take_row_of_copy(fanout_change& change, std::uint64_t by
         }
         case Verdict::replace:
             change.flags |= FANOUT_CHANGE_LENIENT;
-            insert_only(change);
+            if (in_tables) insert_only(change);
             break;
         case Verdict::move_onto:
         case Verdict::move_onto_lenient: {
+            if (!in_tables) {
+                change.flags |= FANOUT_CHANGE_LENIENT;
+                break;
+            }
             fanout_change other = change;
             other.flags |= FANOUT_CHANGE_LENIENT;
             remove_only(other);

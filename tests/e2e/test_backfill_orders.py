@@ -153,7 +153,7 @@ class Orders(CopyCase):
         # A number that is sorted otherwise than its bytes are, and found in either case.
         self.copied_again_and_again(
             stage, SECONDS / 2, key="citext", shown=lambda i: ("Über %d", "über %d", "U%d")[i % 3] % i,
-            kinds=("postgres", "sqlite"), mode="lenient")
+            kinds=("postgres", "sqlite", "file"), mode="lenient")
 
     def copied_again_and_again(self, stage, seconds, finish=lambda: None, key="integer",
                                shown=lambda number: number, kinds=("postgres", "file"),

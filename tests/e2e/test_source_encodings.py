@@ -5,7 +5,7 @@ import sqlite3
 
 from fanout_test.case import Case, main
 from fanout_test.daemon import Daemon
-from fanout_test.postgres import Database
+from fanout_test.postgres import Utf8Database
 from fanout_test.processes import wait_until
 
 # What is stored, and in which words a table of it is made.
@@ -39,11 +39,6 @@ def rows_of(path, query):
         return database.execute(query).fetchall()
     finally:
         database.close()
-
-
-class Utf8Database(Database):
-    def connect(self, **more):
-        return super().connect(**{"client_encoding": "UTF8", **more})
 
 
 class SourceEncodings(Case):

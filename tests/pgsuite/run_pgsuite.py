@@ -8,6 +8,7 @@ fail with the same output. Differences are kept in <build>/pgsuite/<run>.diffs.
 FANOUT_PGSUITE_SOURCE=<dir>        an unpacked source tree of PostgreSQL, where none can be downloaded
 FANOUT_PGSUITE_TESTS="a b"         these tests instead of the whole schedule
 """
+import glob
 import json
 import os
 import re
@@ -61,6 +62,7 @@ REFUSED = re.compile("whose replica identity names no row|SQLite has no tables w
                      "because other objects depend on it")  # nothing is dropped with CASCADE
 # An attribute was dropped from the composite type of a column: what is stored, and was sent, stays.
 READ_OTHERWISE = {"public.test_tbl3"}
+ROLE = re.compile(r"^\s*CREATE\s+(?:ROLE|USER)\s+(regress_\w+)", re.MULTILINE | re.IGNORECASE)
 OUTCOME = re.compile(r"^(?:test)?\s+(\S+)\s+\.\.\. (ok|FAILED|failed \(ignored\))", re.MULTILINE)
 
 
@@ -116,6 +118,14 @@ class Suite(Case):
     def same(self, test, own):
         own = own if test in LISTING else ()
         return self.output("alone", test, own) == self.output("beside", test, own)
+
+    def roles(self):
+        """All that the tests make at some time."""
+        found = set()
+        for path in glob.glob(os.path.join(self.suite, "sql", "*.sql")):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found.update(role.lower() for role in ROLE.findall(file.read()))
+        return sorted(found)
 
     def options_of(self, kind):
         if kind == "blackhole":
@@ -212,7 +222,10 @@ class Suite(Case):
         self.addCleanup(target.remove)
         self.copy = target.create_database("copy")
         self.addCleanup(self.copy.close)
-        self.copy.run("CREATE EXTENSION pg_fanout")  # for its roles: privileges of its tables are copied as values
+        # Some tables are made of catalogs: privileges are values there, and name roles.
+        self.copy.run("CREATE EXTENSION pg_fanout")
+        for role in self.roles():
+            target.run(f"CREATE ROLE {role}")
         kinds = ("sqlite", "postgres")
         database, daemon = self.attach(server, kinds, create_tables=True, on_ddl="apply", on_reject="park")
         database.run(FULL_IDENTITY)

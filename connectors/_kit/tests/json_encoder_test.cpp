@@ -53,6 +53,15 @@ TEST(JsonEncoder, writes_the_documented_line_to_the_letter) {
               "\n");
 }
 
+TEST(JsonEncoder, says_that_a_row_may_be_there_or_not) {
+    TestRow row;
+    row.fixed<std::int32_t>("id", type_oid::kInt4, 1, kPrimaryKey);
+    fanout_change change = row.insert();
+    EXPECT_FALSE(nlohmann::json::parse(line(change)).contains("lenient"));
+    change.flags |= FANOUT_CHANGE_LENIENT;
+    EXPECT_EQ(nlohmann::json::parse(line(change)).at("lenient"), true);
+}
+
 TEST(JsonEncoder, keeps_every_digit_of_integers) {
     TestRow row;
     row.fixed<std::int16_t>("a", type_oid::kInt2, std::numeric_limits<std::int16_t>::min());

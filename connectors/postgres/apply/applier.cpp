@@ -14,7 +14,6 @@
 namespace fanout::postgres {
 namespace {
 
-constexpr unsigned kFailedRegroupingsMax = 3;
 /// Rows that are changed once more by each transaction leave a version each until the target's
 /// transaction ends, and finding them becomes slower with every one.
 constexpr std::size_t kUnfoldedTransactionsMax = 100;
@@ -324,17 +323,15 @@ void Applier::recover() {
     session_.execute("ROLLBACK", "cannot undo a group in the target");
     if (failure.owner == &advance_ && CursorTable::is_fenced(failure.error))
         cursor_table_.throw_fenced();
-    if (failure.owner != nullptr && failure.owner != &advance_) {
-        auto* blamed = static_cast<TablePlan*>(const_cast<void*>(failure.owner));
-        if (++blamed->failed_regroupings >= kFailedRegroupingsMax)
-            blamed->regrouping = Regrouping::nothing;
-    }
-    bool regroup = false;
+    bool first = true;
     for (const Group& group : groups) {
-        write_carefully(group.batch, regroup);
+        write_carefully(group.batch, !first);
+        if (first && failure.owner != nullptr && failure.owner != &advance_)
+            plans_.regrouping_failed(*static_cast<TablePlan*>(const_cast<void*>(failure.owner)),
+                                     failure.error.message);
         commit_carefully(group.place.cursor, group.notes, group.flushes);
         writes_done_ = group.writes;
-        regroup = true;
+        first = false;
     }
 }
 

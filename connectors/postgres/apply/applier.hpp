@@ -73,7 +73,7 @@ class Applier : private StatementSink {
                    const void* owner = nullptr, Conveyor::Reader reader = {});
     void send(RowStatement& statement, StatementParameters& parameters, std::size_t rows) override;
     void finish_groups();
-    void write_carefully(const fanout_batch& batch, bool regroup = false);
+    void write_carefully(const fanout_batch& batch, bool regroup = true);
     void keep_what_is_done() noexcept;
     void take_done_groups();
     void committed(const CursorPlace& place, std::uint64_t flushes);

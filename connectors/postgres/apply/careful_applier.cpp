@@ -14,7 +14,6 @@ namespace {
 using connector::ConnectorError;
 
 constexpr std::size_t kNoTag = std::numeric_limits<std::size_t>::max();
-constexpr unsigned kFailedRegroupingsMax = 3;
 
 }  // namespace
 
@@ -47,6 +46,7 @@ void CarefulApplier::write(const fanout_batch& batch, bool regroup) {
     plans_.bind(batch);
     std::optional<PipelineFailure> failure;
     TablePlan* blamed = nullptr;
+    std::string why;
     if (regroup) {
         const auto& steps = planner_.plan(batch, true);
         failure = run(steps);
@@ -54,14 +54,15 @@ void CarefulApplier::write(const fanout_batch& batch, bool regroup) {
         if (failure->error && failure->error->outcome() == FANOUT_RETRY)
             throw_failure(*failure, steps);
         if (failure->tag < steps.size()) blamed = steps[failure->tag].plan;
+        why = failure->error ? failure->error->message
+                             : std::to_string(failure->rows) + " rows instead of " +
+                                   std::to_string(failure->expected_rows);
         undo_scope();
     }
     const auto& single = planner_.plan(batch, false);
     failure = run(single);
     if (failure) throw_failure(*failure, single);
-    // Regrouping this table keeps failing: its rows depend on each other in ways not seen here.
-    if (blamed != nullptr && ++blamed->failed_regroupings >= kFailedRegroupingsMax)
-        blamed->regrouping = Regrouping::nothing;
+    if (blamed != nullptr) plans_.regrouping_failed(*blamed, why);
 }
 
 std::optional<PipelineFailure> CarefulApplier::run(const std::vector<Step>& steps) {

@@ -10,6 +10,8 @@ namespace {
 using connector::ConnectorError;
 using connector::view;
 
+constexpr unsigned kFailedRegroupingsMax = 3;
+
 /// Calls `visit` for the tables of the batch's changes, repeatedly for most.
 template <typename Visit>
 void for_each_table(const fanout_batch& batch, Visit&& visit) {
@@ -42,6 +44,15 @@ void warn_of_slow_tables(const Session& session, const TablePlan& plan) {
 }
 
 }  // namespace
+
+void TablePlans::regrouping_failed(TablePlan& plan, const std::string& why) {
+    if (++plan.failed_regroupings != kFailedRegroupingsMax) return;
+    plan.regrouping = Regrouping::nothing;
+    session_.log(FANOUT_LOG_WARNING,
+                 "table " + plan.name + ": changes are applied one by one from now on, which is " +
+                     "slow: together they failed " + std::to_string(kFailedRegroupingsMax) +
+                     " times, last with: " + why);
+}
 
 void TablePlans::reset(bool create_tables, MissingTypes missing_types) {
     missing_types_ = missing_types;

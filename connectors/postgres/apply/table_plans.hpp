@@ -35,6 +35,10 @@ class TablePlans {
     /// Makes the table's plan, and the table if it may.
     const TablePlan& prepare(const fanout_table& table) { return *plan_of(table); }
     TablePlan* find(const fanout_table& table) const { return bound_.at(&table); }
+    /// A group with rows of the table failed, and did not fail row by row: its rows depend on each
+    /// other in ways not seen here. Too often, and they are not regrouped any more, which is
+    /// logged.
+    void regrouping_failed(TablePlan& plan, const std::string& why);
 
   private:
     TablePlan* plan_of(const fanout_table& table);

@@ -1,4 +1,7 @@
 // What arrives in the target, for each kind of change and table.
+#include <chrono>
+#include <thread>
+
 #include "postgres/tests/connector_fixture.hpp"
 
 namespace fanout::postgres_test {
@@ -244,6 +247,36 @@ TEST_F(ApplyTest, RowsWithoutAKeyAreFoundByTheirValues) {
     const auto cursor = gone.commit();
     const auto [outcome, text] = outcome_of([&] { deliver(gone, cursor); });
     EXPECT_EQ(outcome, FANOUT_REJECT) << text;
+}
+
+// What is written in parts, or with a TRUNCATE, goes to the target in as few statements as the
+// rest.
+TEST_F(ApplyTest, RowsOfSeveralWritesGoTogether) {
+    on_both("CREATE TABLE w (a int); ALTER TABLE w REPLICA IDENTITY FULL");
+    source->run("INSERT INTO w SELECT generate_series(1, 3000)");
+    const SourceTable table(*source, "public", "w");
+    const auto rows = table.stored_rows(*source);
+    open();
+    Feed feed, next(0x5000);
+    feed.begin();
+    for (const Row& row : rows)
+        feed.insert(table, row);
+    feed.commit();
+    next.begin();
+    for (const Row& row : rows)
+        next.remove(table, row);
+    const auto end = next.commit();
+    connector->write(feed.batch());
+    connector->write(next.batch());  // so neither is the whole of its flush
+    flush(end);
+    const auto looked = [&](const char* counter) {
+        target->run("SELECT pg_stat_clear_snapshot()");
+        return std::stol(target->value(std::string("SELECT ") + counter +
+                                       " FROM pg_stat_user_tables WHERE relname = 'w'"));
+    };
+    while (looked("n_tup_del") < 3000)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_LT(looked("seq_scan"), 50);
 }
 
 TEST_F(ApplyTest, IdentityFullUsesThePrimaryKey) {

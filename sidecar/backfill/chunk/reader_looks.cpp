@@ -49,10 +49,7 @@ Status Reader::look(const ChunkJob& job) {
         copier_.settle_states();
         if (seen != nullptr) {
             copy->shape = seen;
-            // Where nothing says what is in a range, rows are replaced while they are copied.
-            const bool by_key = seen->key && (!seen->key->server_ordered() || copy->lenient ||
-                                              copier_.parts_.has_tables);
-            copy->mode = by_key ? CopyMode::ordered : CopyMode::snapshot;
+            copy->mode = seen->key ? CopyMode::ordered : CopyMode::snapshot;
             copy->request.schema = seen->schema;
             copy->request.name = seen->name;
         }

@@ -197,3 +197,10 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class Utf8Database(Database):
+    """Of another encoding, and spoken to in UTF-8."""
+
+    def connect(self, **more):
+        return super().connect(**{"client_encoding": "UTF8", **more})

@@ -51,12 +51,15 @@ TEST(KeyTest, orders_as_the_server_does) {
     EXPECT_TRUE(compare_values(KeyKind::int4, int4(-1), int4(1)) < 0);
     EXPECT_TRUE(compare_values(KeyKind::text, "a", "ab") < 0);
     EXPECT_TRUE(compare_values(KeyKind::text, "z", "\xC3\xA4") < 0);
+    EXPECT_TRUE(compare_values(KeyKind::one_byte, "z", "\x80") < 0);
     EXPECT_TRUE(compare_values(KeyKind::oid, int4(-1), int4(1)) > 0);
 }
 
 TEST(KeyTest, literals_are_exact) {
     EXPECT_EQ(key_literal(KeyKind::int4, int4(-5)), "'-5'::pg_catalog.int4");
     EXPECT_EQ(key_literal(KeyKind::text, "it's"), "'it''s'::pg_catalog.text");
+    EXPECT_EQ(key_literal(KeyKind::one_byte, "\x80"),
+              "'-128'::pg_catalog.int4::pg_catalog.\"char\"");
     EXPECT_EQ(key_literal(KeyKind::date, int4(0)), "'2000-01-01'::pg_catalog.date");
     EXPECT_EQ(key_literal(KeyKind::date, int4(-730'485)), "'0001-01-01 BC'::pg_catalog.date");
     const std::int64_t micros = -1;
