@@ -38,26 +38,23 @@ class Names(CopyCase):
     def swapped(self, stage, point):
         for statement in SWAP:
             stage.shop.run(statement)
+        stage.shop.run("SELECT pg_notify('pg_fanout', 'config')")  # there is another table: at once
         self.go_on(stage, point)
         stage.tables = ["old.t", "live.t"]
 
     def test_schemas_that_exchange_their_names(self):
         for point in BETWEEN:
-            for hit in (1, 3):
-                with self.subTest(point=point, hit=hit):
-                    stage = self.held(point, load=self.two_schemas, hit=hit)
-                    self.swapped(stage, point)
-                    self.same(stage, "postgres")
+            with self.subTest(point=point):
+                stage = self.held(point, load=self.two_schemas, hit=3)
+                self.swapped(stage, point)
+                self.same(stage, "postgres")
 
     def test_of_a_table_without_a_key(self):
-        """Each part of it is a statement of its own."""
-        for hit in (1, 2):
-            with self.subTest(hit=hit):
-                stage = self.held(BETWEEN[1], hit=hit, kind="file", load=lambda stage: self.two_schemas(
-                    stage, "id integer, note text", "repeat('{} ', 500)"))
-                self.swapped(stage, BETWEEN[1])
-                self.finished(stage, "file")
-                stage.compare("file")
+        stage = self.held(BETWEEN[1], kind="file", load=lambda stage: self.two_schemas(
+            stage, "id integer, note text", "repeat('{} ', 500)"))
+        self.swapped(stage, BETWEEN[1])
+        self.finished(stage, "file")
+        stage.compare("file")
 
     def test_with_large_values(self):
         """They are read one by one after their rows."""
