@@ -192,8 +192,8 @@ class Keys(CopyCase):
                   "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, i, repeat(md5(i::text), 80)")
         stage.shop.run("ALTER TABLE mood_row ALTER wide SET STORAGE EXTERNAL")
         stage.shop.run("UPDATE mood_row SET wide = wide || '.'")  # out of line from now on
-        stage.subscribe("postgres", **SMALL, rows_per_second=6000)
-        self.wait_rows(stage, 2000)
+        stage.subscribe("postgres", **SMALL, rows_per_second=1000)
+        self.wait_rows(stage, 500)
         stage.shop.run("SELECT fanout.pause_backfill('postgres')")
         wait_until("nobody reads", lambda: not stage.shop.run(
             "SELECT FROM pg_stat_activity WHERE application_name = 'fanoutd' AND "
@@ -203,6 +203,7 @@ class Keys(CopyCase):
         self.assertTrue(stage.shop.value("SELECT fanout.wait_for('postgres', backfill => false)"))
         for database in (stage.copy, stage.shop):
             database.run("ALTER TYPE mood RENAME VALUE 'rare' TO 'seldom'")
+        stage.shop.run("SELECT fanout.alter_subscription('postgres', '{\"rows_per_second\": null}')")
         stage.shop.run("SELECT fanout.resume_backfill('postgres')")
         self.finished(stage, "postgres")
         stage.compare("postgres")
