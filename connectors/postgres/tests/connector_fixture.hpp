@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "postgres/postgres_connector.hpp"
 #include "postgres/tests/source_rows.hpp"
@@ -29,8 +30,13 @@ class ConnectorFixture : public testing::Test {
                                          {"session_replication_role", role.c_str()},
                                          {"missing_rows", missing_rows.c_str()},
                                          {"missing_types", "error"}};
-        static const fanout_host host{nullptr, [](void*, int, const char*) {},
-                                      [](void*) { return 0; }};
+        const fanout_host host{
+            this,
+            [](void* fixture, int level, const char* text) {
+                if (level == FANOUT_LOG_WARNING)
+                    static_cast<ConnectorFixture*>(fixture)->warnings.push_back(text);
+            },
+            [](void*) { return 0; }};
         return std::make_unique<postgres::PostgresConnector>(connector::Options(options, 4), host);
     }
 
@@ -63,6 +69,7 @@ class ConnectorFixture : public testing::Test {
         target->run(sql);
     }
 
+    std::vector<std::string> warnings;  // what the connectors have logged
     std::unique_ptr<Client> source, target;
     std::string target_dsn;
     std::unique_ptr<postgres::PostgresConnector> connector;
