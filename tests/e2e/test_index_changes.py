@@ -65,6 +65,16 @@ class IndexChanges(CopyCase):
             "n_late_key": "CREATE INDEX n_late_key ON public.n USING btree (late)",
             "n_both": "CREATE INDEX n_both ON public.n USING btree (code, late)"})
 
+    def test_of_a_table_that_has_no_row_yet(self):
+        """The target's table is made for its first row, or for the index before that."""
+        stage = self.stage()
+        self.rows(stage, "t", 0)
+        stage.subscribe("postgres", backfill=False, create_tables=True)
+        stage.shop.run("CREATE INDEX by_n ON t (n)")
+        stage.shop.run("INSERT INTO t VALUES (1, 1, 'one')")
+        stage.wait_for("postgres")
+        self.assertEqual(list(self.same_indexes(stage)), ["by_n"])
+
     def test_while_the_table_is_copied(self):
         """Rows that are copied may be ahead of the stream: the copy makes what there is at its end."""
         stage = self.stage()

@@ -271,7 +271,9 @@ void SchemaChanger::make_or_leave(Change change) {
 }
 
 void SchemaChanger::create_index(const fanout_ddl& ddl) {
-    if (ddl.after.size == 0 || ddl.table == nullptr || !has_table(ddl.schema, ddl.name)) return;
+    if (ddl.after.size == 0 || ddl.table == nullptr) return;
+    create(ddl);  // no row of it has come yet
+    if (!has_table(ddl.schema, ddl.name)) return;
     const ResultPtr told = session_.query(
         "SELECT j ->> 'index', j ->> 'using', (j -> 'unique')::pg_catalog.bool IS TRUE, (j -> "
         "'own_tables_only')::pg_catalog.bool IS TRUE FROM (SELECT $1::pg_catalog.jsonb) AS t (j)",
