@@ -87,7 +87,13 @@ CREATE VIEW fanout.backfills AS
         CASE WHEN NOT b.finished AND b.state <> 'failed' THEN coalesce(b.held_up, b.detail)
             WHEN b.state = 'complete' THEN b.detail END AS detail,
         CASE WHEN NOT b.finished OR b.state = 'complete' THEN b.last_error END AS last_error,
-        CASE WHEN NOT b.finished OR b.state = 'complete' THEN b.last_error_hint END
+        CASE WHEN b.state = 'failed' AND b.held_up IS NULL THEN format('It is tried again every '
+                'now and then. With %s: SELECT fanout.resync(%L, %L%s); to do without these rows: '
+                'SELECT fanout.cancel_backfill(%L, %L);',
+                CASE WHEN b.predicate IS NULL THEN 'the cause mended, at once'
+                    ELSE 'another predicate' END, b.subscription, name.list,
+                CASE WHEN b.predicate IS NOT NULL THEN ', ''...''' END, b.subscription, name.list)
+            WHEN NOT b.finished OR b.state = 'complete' THEN b.last_error_hint END
             AS last_error_hint,
         b.reported_at
     FROM fanout._backfill b
@@ -96,7 +102,8 @@ CREATE VIEW fanout.backfills AS
             THEN b.rows_estimate
         WHEN b.predicate IS NULL
             THEN fanout._estimated_rows(b.table_oid, pg_relation_size(b.table_oid))
-        END AS rows_estimate) AS e;
+        END AS rows_estimate) AS e
+    CROSS JOIN LATERAL (SELECT ARRAY[format('%I.%I', b.schema_name, b.table_name)] AS list) AS name;
 COMMENT ON VIEW fanout.backfills IS
     'Copies of existing rows: state and progress, per subscription and table';
 COMMENT ON COLUMN fanout.backfills.subscription IS 'Name of the subscription';
@@ -105,7 +112,8 @@ COMMENT ON COLUMN fanout.backfills.table_name IS 'Name of the table';
 COMMENT ON COLUMN fanout.backfills.state IS
     'pending: its turn has not come; copying; indexing: the rows are there, indexes are made, see '
     'detail; complete; waiting: see detail; paused: by fanout.pause_backfill(); cancelled: by '
-    'fanout.cancel_backfill(); failed: it has stopped the subscription, see last_error';
+    'fanout.cancel_backfill(); failed: the source refuses what is read again and again, or it has '
+    'stopped the subscription, see last_error';
 COMMENT ON COLUMN fanout.backfills.rows_done IS
     'Rows given to the target; there for good once the state is complete';
 COMMENT ON COLUMN fanout.backfills.rows_estimate IS

@@ -71,6 +71,7 @@ AS $body$
 DECLARE
     paused text;
     complete boolean;
+    failed record;
 BEGIN
     SELECT min(format('%I.%I', b.schema_name, b.table_name)) FILTER (WHERE b.paused AND NOT
             b.finished), coalesce(bool_and(b.finished), true)
@@ -81,6 +82,18 @@ BEGIN
                 sub.name),
             HINT = format('SELECT fanout.resume_backfill(%L); or wait for changes alone: '
                 'fanout.wait_for(%L, backfill => false)', sub.name, sub.name);
+    END IF;
+    IF NOT complete THEN
+        SELECT format('%I.%I', b.schema_name, b.table_name) AS name, b.last_error,
+            b.last_error_hint
+            INTO failed FROM fanout.backfills b
+            WHERE b.subscription = sub.name AND b.state = 'failed' ORDER BY 1 LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '55000',
+                MESSAGE = format('the backfill of %s for subscription "%s" fails', failed.name,
+                    sub.name),
+                DETAIL = failed.last_error, HINT = failed.last_error_hint;
+        END IF;
     END IF;
     RETURN complete;
 END

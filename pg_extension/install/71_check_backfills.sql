@@ -34,8 +34,11 @@ AS $body$
             WHEN 'cancelled' THEN format('SELECT fanout.resync(%L, %L);  -- rows may be missing '
                 'at the target', v.subscription,
                 ARRAY[format('%s.%s', v.schema_name, v.table_name)])
-            WHEN 'failed' THEN format('SELECT fanout.resume_subscription(%L);%s', v.subscription,
-                coalesce('  -- after: ' || v.last_error_hint, ''))
+            WHEN 'failed' THEN CASE WHEN EXISTS (SELECT FROM fanout._subscription s
+                    WHERE s.name = v.subscription AND s.state = 'failed')
+                THEN format('SELECT fanout.resume_subscription(%L);%s', v.subscription,
+                    coalesce('  -- after: ' || v.last_error_hint, ''))
+                ELSE v.last_error_hint END
             ELSE v.last_error_hint
         END
     FROM fanout.backfills v

@@ -110,6 +110,7 @@ void Copier::accept(const Request& request) {
         copy.needs_truncate = !copy.lenient && request.on_nonempty == OnNonempty::truncate;
     }
     TableCopy& copy = tables_[request.table];
+    if (!(copy.request == request)) copy.retry_at = {};  // what failed may do now
     copy.request = request;
     if (request.cancelled && copy.under_way()) {
         while (!copy.windows.empty())

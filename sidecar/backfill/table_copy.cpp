@@ -244,6 +244,23 @@ void TableCopy::schema_changed() {
     }
 }
 
+void TableCopy::failed(const FailedAt& at, const std::string& why) {
+    ++failures;
+    failed_at = at;
+    last_error = why;
+}
+
+/// That other chunks of it can be read says nothing.
+bool TableCopy::succeeded(const FailedAt& at) {
+    const auto &failed = failed_at.lower, &now = at.lower;
+    const bool same = failed == now || (failed != nullptr && now != nullptr && *failed == *now);
+    if (failures != 0 && !failed_at.look && (at.look || !same)) return false;
+    const bool any = failures != 0;
+    failures = 0;
+    last_error.clear();
+    return any;
+}
+
 void TableCopy::give_up(std::uint64_t id) {
     const auto window = windows.find(id);
     const bool partly = window != windows.end() && window->second->pieces_landed;
@@ -294,6 +311,7 @@ void TableCopy::pass(Lsn position) {
     note_due = note_due || ranges.ranges().size() != before;
     if (!ranges.all_done()) return;
     detail.clear();
+    failures = 0;
     last_error.clear();
     note_due = true;
     if (create_indexes == CreateIndexes::never) {
@@ -343,6 +361,7 @@ Report TableCopy::report() const {
             out.state = "cancelled";
             break;
     }
+    if (wants_reader() && failures >= kFailuresMax) out.state = "failed";
     if ((under_way() || state == CopyState::indexing) && request.paused) out.state = "paused";
     out.mode = mode == CopyMode::snapshot ? "snapshot" : (replaces() ? "lenient" : "ordered");
     out.detail = detail;

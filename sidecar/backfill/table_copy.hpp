@@ -75,7 +75,16 @@ struct Judgement {
 enum class CopyState : std::uint8_t { fresh, copying, indexing, complete, cancelled, gone };
 enum class CopyMode : std::uint8_t { unknown, ordered, snapshot };
 
+/// Which attempt failed: a look at the table, or the chunk that begins there.
+struct FailedAt {
+    bool look = false;
+    std::shared_ptr<const KeyValues> lower;
+};
+
 struct TableCopy {
+    /// It has failed, if so many attempts in succession did for a reason that lasts.
+    static constexpr unsigned kFailuresMax = 5;
+
     Request request;
     CopyState state = CopyState::fresh;
     CopyMode mode = CopyMode::unknown;
@@ -93,6 +102,8 @@ struct TableCopy {
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
     std::uint64_t chunk_rows = 10'000;  // what the next chunk should have
+    unsigned failures = 0;              // in succession, for a reason that lasts
+    FailedAt failed_at;                 // the last of them
     std::string detail, last_error, last_error_hint;
     std::chrono::system_clock::time_point started_at{}, finished_at{};
     std::chrono::steady_clock::time_point retry_at{};
@@ -130,6 +141,10 @@ struct TableCopy {
     bool has_stale_rows() const { return under_way() && !prepared && needs_truncate; }
     /// The lane's open transaction is void, and comes again.
     void void_changes();
+    /// An attempt has failed, and will again.
+    void failed(const FailedAt& at, const std::string& why);
+    /// One has not. True: what had failed is over with that.
+    bool succeeded(const FailedAt& at);
     /// A window will never land.
     void give_up(std::uint64_t window);
     /// The last piece of a window is at the target, the lane at `position`.

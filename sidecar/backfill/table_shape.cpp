@@ -101,6 +101,17 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
             AND i.indkey[g] = a.attnum AND i.indcollation[g] = a.attcollation LIMIT 1)
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
+constexpr const char* kNamesOf = R"(
+WITH RECURSIVE types AS (
+    SELECT a.atttypid AS oid FROM pg_attribute a
+    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT y.typbasetype FROM types t JOIN pg_type y ON y.oid = t.oid WHERE y.typbasetype <> 0)
+SELECT md5(concat_ws('/', n.xmin, to_regclass(format('%I.%I', n.nspname, c.relname)) = c.oid,
+    (SELECT string_agg(concat_ws(' ', y.xmin, m.xmin), ',' ORDER BY y.oid)
+        FROM types t JOIN pg_type y ON y.oid = t.oid JOIN pg_namespace m ON m.oid = y.typnamespace)))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid)";
+
 enum Field : std::size_t {
     kSchema,
     kName,
@@ -339,9 +350,17 @@ bool TableShape::same_shape(const fanout_table& other) const {
                       });
 }
 
+Result<std::string> read_names(source::SourceConnection& session, Oid32 oid) {
+    const auto result = session.query_prepared("table_names", kNamesOf, {std::to_string(oid)});
+    if (!result.ok()) return Status::retry(result.error->message);
+    return result.rows.empty() || !result.rows[0][0] ? std::string() : *result.rows[0][0];
+}
+
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,
                                                const std::string& owner, const ColumnChoice& choice,
                                                SizeToo size) {
+    const auto names = read_names(session, oid);
+    if (!names.is_ok()) return names.status();
     auto result = session.query_prepared(
         "table_shape", kColumns,
         {std::to_string(oid), owner, size == SizeToo::yes ? "true" : "false"});
@@ -382,7 +401,8 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     shape->table.identity = text(first, kIdentity)[0];
     find_key(*shape, result.rows, choice);
     const auto choice_hash = XXH3_64bits(shape->select_list.data(), shape->select_list.size());
-    shape->stamp = text(first, kStamp) + "/" + std::to_string(choice_hash);
+    shape->names = names.value();
+    shape->stamp = text(first, kStamp) + "/" + shape->names + "/" + std::to_string(choice_hash);
     return shape;
 }
 

@@ -40,6 +40,8 @@ struct TableShape {
     /// Another one after each change of the table's shape, never the same again: it tells also what
     /// was changed and changed back. Of what the subscription has of the columns, too.
     std::string stamp;
+    /// As read_names() told it, not later than anything above. A part of the stamp.
+    std::string names;
 
     TableShape() = default;
     TableShape(const TableShape&) = delete;
@@ -58,6 +60,12 @@ struct ColumnChoice {
 /// What it takes on disk is had by a lock of the table only. INVARIANT: not asked by whoever has a
 /// lock of it in another session: between the two somebody may wait who wants it for himself.
 enum class SizeToo : std::uint8_t { yes, no };
+
+/// Another one after each renaming of what a statement about the table names besides it: its
+/// schema, the types of its columns, theirs. No lock of the table keeps those out, and a name may
+/// be given to another. Also another while the name is not the table's for whoever asks now,
+/// whatever the snapshot of the session's transaction sees.
+Result<std::string> read_names(source::SourceConnection& session, Oid32 oid);
 
 /// Null if there is no such table any more.
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,

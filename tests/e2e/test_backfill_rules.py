@@ -3,6 +3,8 @@ import random
 import threading
 import time
 
+import psycopg2
+
 from fanout_test.case import main, seed
 from fanout_test.copying import SMALL, CopyCase, Writer
 from fanout_test.processes import wait_until
@@ -134,6 +136,53 @@ class Rules(CopyCase):
         row = stage.wait_state("postgres", "failed")
         self.assertIn("has rows already", row["last_error"])
         self.assertEqual(stage.copy.value("SELECT count(*) FROM t"), 1)
+
+    def test_rows_that_cannot_be_read(self):
+        """A predicate that fails at one row: that copy says so, and nothing else is held up by it."""
+        stage = self.stage()
+        for table in ("bad", "good"):
+            self.rows(stage, table, 3000)
+        stage.subscribe("postgres", **SMALL)
+        self.finished(stage, "postgres")
+
+        def state_of(table):
+            return stage.shop.row("SELECT * FROM fanout.backfills WHERE table_name = %s", (table,))
+
+        def fails(predicate="1000 / (n - 1500) <> 0"):
+            stage.shop.run("SELECT fanout.resync('postgres', '{public.bad}', %s)", (predicate,))
+            wait_until("it has failed", lambda: state_of("bad")["state"] == "failed")
+        fails()
+        row = state_of("bad")
+        self.assertIn("division by zero", row["last_error"])
+        for statement in ("SELECT fanout.resync('postgres', '{public.bad}', '...')",
+                          "SELECT fanout.cancel_backfill('postgres', '{public.bad}');"):
+            self.assertIn(statement, row["last_error_hint"])
+        check = stage.shop.row("SELECT * FROM fanout.check() WHERE item LIKE '%%public.bad%%'")
+        self.assertEqual(check["state"], "error")
+        self.assertIn("division by zero", check["detail"])
+        self.assertEqual(check["remedy"], row["last_error_hint"])
+        with self.assertRaisesRegex(psycopg2.Error, "backfill of public.bad .* fails"):
+            stage.shop.run("SELECT fanout.wait_for('postgres')")
+        # Others go on: changes, and the copy of another table.
+        stage.shop.run("SELECT fanout.resync('postgres', '{public.good}')")
+        wait_until("another table is copied", lambda: state_of("good")["state"] == "complete")
+        self.assertEqual(state_of("bad")["state"], "failed")
+        stage.shop.run("UPDATE bad SET note = 'new' WHERE id IN (1, 1500, 3000)")
+        self.assertTrue(stage.shop.value("SELECT fanout.wait_for('postgres', backfill => false)"))
+        # The cause is mended: it goes on by itself; or somebody resyncs or gives it up.
+        stage.shop.run("DELETE FROM bad WHERE n = 1500")
+        self.finished(stage, "postgres")
+        self.assertIsNone(state_of("bad")["last_error"])
+        stage.compare("postgres")
+        stage.shop.run("INSERT INTO bad VALUES (1500, 1500, '')")
+        fails()
+        stage.shop.run("SELECT fanout.resync('postgres', '{public.bad}', 'n > 0')")
+        self.finished(stage, "postgres")
+        fails("1 / (n - 1) <> 0")
+        stage.shop.run("SELECT fanout.cancel_backfill('postgres', '{public.bad}')")
+        self.assertEqual(state_of("bad")["state"], "cancelled")
+        stage.wait_for("postgres")
+        stage.compare("postgres")
 
     def test_over_what_is_there(self):
         """on_nonempty upsert, and a resync of some rows: written over, nothing is removed."""

@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kAnswerTimeout = 60s;
 constexpr auto kSnapshotTimeout = 5s;
-constexpr std::string_view kNoSuchValue = "22P02";  // invalid_text_representation
+constexpr std::string_view kDataException = "22";
 
 /// As the decoding worker pins them, so that values are the stream's; then what keeps a chunk
 /// small.
@@ -47,10 +47,6 @@ SELECT CASE WHEN current_setting('server_version_num')::integer < 140000 OR c.re
     ELSE pg_relation_size(c.oid) / current_setting('block_size')::bigint END
 FROM pg_class c WHERE c.oid = $1::oid)";
 
-Status failure(const source::SqlError& error) {
-    return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
-}
-
 std::string where(const std::vector<std::string>& conditions) {
     std::string out;
     for (const auto& condition : conditions)
@@ -58,19 +54,28 @@ std::string where(const std::vector<std::string>& conditions) {
     return out;
 }
 
+/// The range, or the single keys.
+std::vector<std::string> key_conditions(const ChunkJob& job) {
+    const KeyShape& key = *job.shape->key;
+    if (!job.keys.empty()) return {key.is_one_of(job.keys)};
+    return {key.condition(job.lower, true), key.condition(job.upper, false)};
+}
+
+/// Whose next attempt may fare otherwise: the connection's, the server's, another session's.
+bool passes(std::string_view sqlstate) {
+    static constexpr std::string_view kPassing[] = {"08", "25", "26", "28", "3D",
+                                                    "40", "53", "55", "57", "58"};
+    return sqlstate.size() != 5 || sqlstate.starts_with("XX") ||
+           std::ranges::find(kPassing, sqlstate.substr(0, 2)) != std::end(kPassing);
+}
+
 std::string select(const ChunkJob& job) {
     const auto enclosed = [](const std::string& sql) { return sql.empty() ? "" : "(" + sql + ")"; };
     std::vector<std::string> conditions{enclosed(job.predicate), enclosed(job.filter)};
     std::string order;
     if (job.mode == CopyMode::ordered) {
-        const KeyShape& key = *job.shape->key;
-        if (job.keys.empty()) {
-            conditions.push_back(key.condition(job.lower, true));
-            conditions.push_back(key.condition(job.upper, false));
-        } else {
-            conditions.push_back(key.is_one_of(job.keys));
-        }
-        order = key.order_by(job.shape->quoted);
+        std::ranges::move(key_conditions(job), std::back_inserter(conditions));
+        order = job.shape->key->order_by(job.shape->quoted);
     }
     if (job.blocks && (job.blocks->first != 0 || job.blocks->end != 0)) {
         const auto at = [](std::uint64_t block) {
@@ -112,6 +117,25 @@ void ChunkSessions::drop() {
     exported_.clear();
 }
 
+Status ChunkSessions::failure(const source::SqlError& error) {
+    sqlstate_ = error.sqlstate;
+    return Status::retry(error.message + (error.hint.empty() ? "" : "; " + error.hint));
+}
+
+bool ChunkSessions::failure_lasts() const {
+    return !passes(sqlstate_);
+}
+
+bool ChunkSessions::understands_keys(const ChunkJob& job) {
+    if (job.mode != CopyMode::ordered || !eyes_ || !job.shape || !job.shape->key) return true;
+    // An error may have ended a transaction of it.
+    static_cast<void>(eyes_->query("ROLLBACK", {}, kSnapshotTimeout));
+    const auto asked =
+        eyes_->query("SELECT FROM " + job.shape->rows_of + where(key_conditions(job)) + " LIMIT 0",
+                     {}, kSnapshotTimeout);
+    return asked.ok() || !asked.error->sqlstate.starts_with(kDataException);
+}
+
 Status ChunkSessions::command(source::SourceConnection& session, const std::string& sql) {
     const auto result = session.query(sql, {}, kAnswerTimeout);
     return result.ok() ? Status::ok() : failure(*result.error);
@@ -126,13 +150,10 @@ Result<bool> ChunkSessions::short_of_wal(std::uint32_t subscription) {
 
 Result<std::optional<Bound>> ChunkSessions::end_of(const ChunkJob& job) {
     const KeyShape& key = *job.shape->key;
-    const std::string sql =
-        "SELECT " + key.select_list() + " FROM " + job.shape->rows_of +
-        where({key.condition(job.lower, true), key.condition(job.upper, false)}) +
-        key.order_by(job.shape->quoted) + " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
+    const std::string sql = "SELECT " + key.select_list() + " FROM " + job.shape->rows_of +
+                            where(key_conditions(job)) + key.order_by(job.shape->quoted) +
+                            " OFFSET " + std::to_string(job.rows - 1) + " LIMIT 1";
     const auto result = eyes_->query(sql, {}, kAnswerTimeout, true);
-    if (!result.ok() && result.error->sqlstate == kNoSuchValue)
-        return Status::corruption(result.error->message);
     if (!result.ok()) return failure(*result.error);
     if (result.rows.empty()) return std::optional<Bound>();
     KeyValues values;
@@ -212,11 +233,17 @@ Status ChunkSessions::start_copy(const ChunkJob& job) {
     return error ? failure(*error) : Status::ok();
 }
 
+Status ChunkSessions::check_names(const TableShape& shape) {
+    const auto names = read_names(*eyes_, shape.table.oid);
+    if (!names.is_ok() || names.value() == shape.names) return names.status();
+    return Status::retry("the schema of " + shape.quoted + " or a type was renamed meanwhile");
+}
+
 source::SourceConnection::CopyStep ChunkSessions::next_row(std::string_view& data) {
     return rows_->next_copy_data(data, kAnswerTimeout);
 }
 
-Status ChunkSessions::copy_failure() const {
+Status ChunkSessions::copy_failure() {
     return failure(rows_->copy_error());
 }
 

@@ -27,10 +27,17 @@ class ChunkSessions {
 
     source::SourceConnection& eyes() { return *eyes_; }
 
+    /// What fails from here on is another try.
+    void forget_failure() { sqlstate_.clear(); }
+    /// The server refuses what it was asked to read, and will again: not for lack of a connection,
+    /// of room or of a lock, and nobody has cancelled it.
+    bool failure_lasts() const;
+    /// The server takes the job's keys for values of their types. True also if it cannot be asked.
+    bool understands_keys(const ChunkJob& job);
+
     /// Is the slot near the limit of the WAL it may hold?
     Result<bool> short_of_wal(std::uint32_t subscription);
-    /// The key so many rows on, by the index alone. Nothing: the range ends before. Corruption: a
-    /// bound of the range is no value of its type (any more).
+    /// The key so many rows on, by the index alone. Nothing: the range ends before.
     Result<std::optional<Bound>> end_of(const ChunkJob& job);
 
     /// LOCK takes no snapshot, and keeps TRUNCATE and rewrites out, which no snapshot would.
@@ -49,8 +56,11 @@ class ChunkSessions {
     /// How many blocks the table has, if its rows can be read by them; else 0.
     Result<std::uint64_t> blocks_of(const ChunkJob& job);
     Status start_copy(const ChunkJob& job);
+    /// What start_copy() named was the table that was meant, in its types: nothing of that has been
+    /// renamed since its shape was read. Asked after it.
+    Status check_names(const TableShape& shape);
     source::SourceConnection::CopyStep next_row(std::string_view& data);
-    Status copy_failure() const;
+    Status copy_failure();
     /// Not for lack of a connection or of anything else that comes back.
     bool copy_failed_at_a_row() const;
     /// A transaction of `eyes` that sees what the chunk's snapshot does, before its rows are read.
@@ -64,11 +74,13 @@ class ChunkSessions {
     void roll_back();
 
   private:
-    static Status command(source::SourceConnection& session, const std::string& sql);
+    Status command(source::SourceConnection& session, const std::string& sql);
+    Status failure(const source::SqlError& error);
 
     const std::string conninfo_;
     const int stop_fd_;
     std::optional<source::SourceConnection> rows_, eyes_;
+    std::string sqlstate_;  // of the last failure
     std::string exported_;  // the name of the chunk's snapshot while `eyes` has it, too
 };
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "fanout/base/fault_point.hpp"
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {
@@ -26,6 +27,7 @@ Status LargeValues::end() {
 
 Status LargeValues::complete(Piece& piece) {
     for (const auto& left_out : piece.take_left_out()) {
+        FANOUT_FAULT_HERE("copy.row_read");
         const auto place = place_of(left_out.what);
         if (!place.is_ok()) return place.status();
         if (auto done = complete_row(piece, left_out.row, place.value()); !done.is_ok())
@@ -69,9 +71,19 @@ Status LargeValues::complete_row(Piece& piece, std::size_t row, const Place& pla
                                   (job_.masks.empty() ? error_.message : kMasked));
             return Status::ok();
         }
+        if (auto done = is_null_ ? find(place) : Status::ok(); !done.is_ok()) return done;
         if (auto done = put(piece, row, column); !done.is_ok()) return done;
     }
     return Status::ok();
+}
+
+/// It has to be there; if not, its table's name is another's by now.
+Status LargeValues::find(const Place& place) {
+    const auto found =
+        source_.eyes().query("SELECT FROM " + job_.shape->rows_of + " WHERE " + place.row);
+    if (!found.ok()) return Status::retry(found.error->message);
+    if (!found.rows.empty()) return Status::ok();
+    return Status::retry("a row of " + job_.shape->quoted + " is not found again");
 }
 
 /// By a binary COPY of one column, a row a piece; no row if it is null.

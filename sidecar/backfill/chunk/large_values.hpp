@@ -35,6 +35,7 @@ class LargeValues {
     };
     Result<Place> place_of(const std::string& what) const;
     Status complete_row(Piece& piece, std::size_t row, const Place& place);
+    Status find(const Place& place);
     Status read_value(const std::string& sql, Piece& piece);
     Status keep(std::string_view bytes, Piece& piece);
     Status put(Piece& piece, std::size_t row, std::size_t column);

@@ -2,6 +2,7 @@
 // what a reader takes and gives back, reader_pace.cpp for how much and how fast.
 #include "sidecar/backfill/chunk/reader.hpp"
 
+#include "fanout/base/fault_point.hpp"
 #include "sidecar/backfill/chunk/large_values.hpp"
 
 namespace fanout::backfill {
@@ -23,13 +24,19 @@ void Reader::run() {
     while (!copier_.stopping_) {
         auto job = claim();
         if (!job) continue;
-        if (const auto done = work(*job); done.is_ok()) {
+        begun_at_ = Clock::now();
+        source_.forget_failure();
+        const auto done = work(*job);
+        if (done.is_ok()) {
             backoff_.reset();
-        } else {
-            give_back(*job, done);
-            if (done.kind() == StatusKind::retry) source_.drop();
-            pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
+            continue;
         }
+        const bool lasts = done.kind() == StatusKind::fatal || source_.failure_lasts();
+        if (lasts) begin_anew_if_keys_changed(*job, done);
+        give_back(*job, done, lasts);
+        if (done.kind() == StatusKind::retry) source_.drop();
+        // The table waits by itself then, and others need not.
+        if (!lasts) pause(std::chrono::duration_cast<std::chrono::milliseconds>(backoff_.next()));
     }
 }
 
@@ -61,13 +68,19 @@ Status Reader::work(ChunkJob& job) {
         source_.roll_back();
         return fits.is_ok() ? put_back(job) : fits.status();
     }
+    FANOUT_FAULT_HERE("copy.shape_checked");
     auto window = open_window(job);
     if (!window.is_ok()) {
         source_.roll_back();
         return window.status();
     }
-    if (job.mode == CopyMode::snapshot) return read_table(job, *window.value());
+    if (job.mode == CopyMode::snapshot) {
+        auto done = read_table(job, *window.value());
+        if (done.is_ok()) is_read(job);
+        return done;
+    }
     if (auto done = read_rows(job, *window.value()); !done.is_ok()) return done;
+    is_read(job);
     adapt(job, seconds_read_);
     slow_down(start, rows_read_, bytes_read_);
     return Status::ok();
@@ -120,7 +133,7 @@ Result<std::shared_ptr<Window>> Reader::open_window(const ChunkJob& job) {
         range.snapshot = window->snapshot;
     }
     copy->detail.clear();
-    copy->last_error.clear();
+    if (copy->failures == 0) copy->last_error.clear();
     return window;
 }
 
@@ -149,12 +162,14 @@ Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Pi
     cut_.reset();
     const auto started = Clock::now();
     LargeValues large(source_, job, copier_.parts_.directory);
+    FANOUT_FAULT_HERE("copy.snapshot_taken");
     if (auto done = large.begin(); !done.is_ok()) return done;
     if (auto done = source_.start_copy(job); !done.is_ok()) return done;
     const auto flushed = source_.flush_wal();
-    if (!flushed.is_ok()) {
+    auto named = flushed.is_ok() ? source_.check_names(shape) : flushed.status();
+    if (!named.is_ok()) {
         source_.drop_rows();
-        return flushed.status();
+        return named;
     }
     end = flushed.value();
     std::string_view data;
@@ -183,6 +198,8 @@ Status Reader::copy_rows(const ChunkJob& job, Window& window, std::shared_ptr<Pi
     // Of a table without a key the row may be in another reader's part.
     if (job.careful && job.mode == CopyMode::ordered) be_careful(job, false);
     if (auto done = large.end(); !done.is_ok()) return done;
+    if (job.leaves_out())  // whose session has seen no more than S until now
+        if (auto done = source_.check_names(shape); !done.is_ok()) return done;
     count_read(*piece);
     seconds_read_ = seconds_since(started);
     return Status::ok();

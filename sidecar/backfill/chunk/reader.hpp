@@ -34,7 +34,7 @@ class Reader {
     Status look(const ChunkJob& job);
     Status look_at_indexes(const ChunkJob& job);
     Status choose_end(ChunkJob& job);
-    void begin_anew(const ChunkJob& job, const Status& why);
+    void begin_anew_if_keys_changed(const ChunkJob& job, const Status& why);
     void read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen);
     Result<bool> check_shape(ChunkJob& job);
     Status see_why(ChunkJob& job, const Status& failure);
@@ -53,7 +53,8 @@ class Reader {
     bool is_full(const ChunkJob& job, const Piece& piece) const;
     void count_read(const Piece& piece);
     void adapt(const ChunkJob& job, double seconds);
-    void give_back(const ChunkJob& job, const Status& why);
+    void give_back(const ChunkJob& job, const Status& why, bool lasts);
+    void is_read(const ChunkJob& job);
     void slow_down(std::chrono::steady_clock::time_point begun, std::uint64_t rows,
                    std::uint64_t bytes);
     std::uint64_t rows_by_rate() const;
@@ -66,6 +67,7 @@ class Reader {
     pacing::Backoff backoff_{std::chrono::seconds(5)};
     std::uint64_t rows_read_ = 0, bytes_read_ = 0, file_bytes_read_ = 0;  // of the last chunk
     double seconds_read_ = 0;
+    std::chrono::steady_clock::time_point begun_at_{};  // the job
     std::optional<Bound> cut_;
 };
 

@@ -11,6 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
+/// Between two attempts that fail for a reason which lasts: at most so long, and so many times as
+/// long as the attempt took.
+constexpr auto kPauseMax = 10'000ms;
+constexpr int kPauseForTime = 20;
 constexpr auto kLookAgain = 500ms;  // for what nobody announces: a lag, a limit, a pause
 /// Chunks at the target that the stream has not caught up with; each is a part of the note.
 constexpr std::ptrdiff_t kLandedMax = 64;
@@ -149,7 +153,6 @@ Status Reader::wait_for_wal(const ChunkJob& job) {
 
 Status Reader::choose_end(ChunkJob& job) {
     const auto end = source_.end_of(job);
-    if (end.status().kind() == StatusKind::corruption) begin_anew(job, end.status());
     if (!end.is_ok()) return end.status();
     if (!end.value()) return Status::ok();
     {
@@ -164,14 +167,16 @@ Status Reader::choose_end(ChunkJob& job) {
     return Status::ok();
 }
 
-/// The server does not understand a bound any more: an enum's label may have another name.
-void Reader::begin_anew(const ChunkJob& job, const Status& why) {
+/// The server does not understand a bound or a key any more: an enum's label may have another name.
+void Reader::begin_anew_if_keys_changed(const ChunkJob& job, const Status& why) {
+    if (job.id == 0 || source_.understands_keys(job)) return;
     const std::lock_guard lock(copier_.mutex_);
     auto* copy = copier_.find(job.table);
     if (copy == nullptr || !copy->under_way()) return;
     log::warning("copy begins anew: its keys are not what they were",
                  {{"table", job.schema + "." + job.name}, {"error", why.text()}});
     copy->restart();
+    copy->failed_at = {};  // it is over when the first chunk is there
 }
 
 /// No failure: the range is read later, in the shape that the stream has come to by then.
@@ -189,8 +194,17 @@ Status Reader::put_back(const ChunkJob& job) {
     return Status::ok();
 }
 
-/// The range is to be copied again, by anybody.
-void Reader::give_back(const ChunkJob& job, const Status& why) {
+/// What has failed before is not in the way any more.
+void Reader::is_read(const ChunkJob& job) {
+    const std::lock_guard lock(copier_.mutex_);
+    auto* copy = copier_.find(job.table);
+    if (copy == nullptr || !copy->succeeded({false, job.lower.key})) return;
+    copier_.news_ = true;
+}
+
+/// The range is to be copied again, by anybody. If it will fail again (`lasts`), the table is left
+/// alone for longer and longer, and for longer if much was read in vain.
+void Reader::give_back(const ChunkJob& job, const Status& why, bool lasts) {
     if (copier_.stopping_) return;
     {
         const std::lock_guard lock(copier_.mutex_);
@@ -200,8 +214,15 @@ void Reader::give_back(const ChunkJob& job, const Status& why) {
         const bool has_part = job.snapshot.empty() || job.blocks;
         if (job.id != 0 && has_part) copy->give_up(job.id);
         ++copy->retries;
-        copy->last_error = why.text();
         copy->retry_at = Clock::now() + 200ms;
+        if (lasts) {
+            copy->failed({job.id == 0, job.lower.key}, why.text());
+            copy->retry_at =
+                Clock::now() + std::min(kPauseMax, 100ms * (1 << std::min(copy->failures, 10U)));
+            copy->retry_at += kPauseForTime * (Clock::now() - begun_at_);
+        } else if (copy->failures == 0) {
+            copy->last_error = why.text();
+        }
         copier_.news_ = true;
         log::debug("chunk given back", {{"table", job.name}, {"error", why.text()}});
     }

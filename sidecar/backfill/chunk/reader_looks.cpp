@@ -38,7 +38,7 @@ Status Reader::look(const ChunkJob& job) {
         auto* copy = copier_.find(job.table);
         if (copy == nullptr || copy->mode != CopyMode::unknown) return Status::ok();
         copy->planning = false;
-        copy->last_error.clear();
+        copy->succeeded({true, nullptr});
         if (copy->schema_changes != job.schema_changes) return Status::ok();  // look again
         // Dropped meanwhile: nothing to copy, and once the lane is there no change will come.
         if (seen == nullptr && copier_.lane_at_ >= seen_at.value()) {
@@ -78,7 +78,7 @@ Status Reader::look_at_indexes(const ChunkJob& job) {
         auto* copy = copier_.find(job.table);
         if (copy == nullptr || copy->state != CopyState::indexing) return Status::ok();
         copy->planning = false;
-        copy->last_error.clear();
+        copy->succeeded({true, nullptr});
         if (copy->schema_changes != job.schema_changes) return Status::ok();  // look again
         if (shape.value() == nullptr) {
             copier_.forget(*copy);
