@@ -3,7 +3,7 @@
 The reading alone: fanoutd to `blackhole`, against as many psql that COPY BINARY to /dev/null. Into
 an indexed table: fanoutd to `postgres`, against as many pipes of two psql, and native table sync.
 Each with 1, 2 and 4 readers, of rows of ten columns and of a hundredth as many rows of 16 kB in
-TOAST. The rate counts from the request to its completion, the CPU is everybody's: both servers',
+TOAST; with one reader also of a fifth as many rows found by a text in a linguistic collation. The rate counts from the request to its completion, the CPU is everybody's: both servers',
 fanoutd's, psql's.
 """
 import os
@@ -30,6 +30,7 @@ class Work:
     table: str
     shape: str
     count: int
+    readers: tuple = WORKERS
     megabytes: float = 0
 
     def label(self, workers):
@@ -39,21 +40,23 @@ class Work:
 def run(report, options):
     count = options.rows or ROWS
     ground = Ground(target=True)
-    works = [Work("wide", rows.TABLE, count), Work("toasted", rows.TOASTED, max(count // 100, 1))]
+    works = [Work("wide", rows.TABLE, count), Work("toasted", rows.TOASTED, max(count // 100, 1)),
+             Work("worded", rows.WORDED, max(count // 5, 1), (1,))]
     try:
         for work in works:
             ground.bench.run(work.shape)
         progress(f"writing {count:,} rows")
         rows.insert_at_once(ground.bench, count)
         rows.insert_toasted(ground.bench, works[1].count)
-        ground.bench.run("VACUUM ANALYZE wide, toasted")
+        ground.bench.run("INSERT INTO worded SELECT * FROM wide WHERE id <= %s", (works[2].count,))
+        ground.bench.run("VACUUM ANALYZE wide, toasted, worded")
         ground.bench.run("SELECT fanout.start_stream('main')")
         ground.daemon.start()
         for work in works:
             work.megabytes = ground.bench.value("SELECT pg_table_size(%s) / 1048576.0",
                                                 (work.table,))
             for number in range(1, options.runs + 1):
-                for workers in WORKERS:
+                for workers in work.readers:
                     _one_run(ground, report, work, number, workers)
     finally:
         ground.close()
@@ -64,7 +67,7 @@ def run(report, options):
     report.show("daemon_mb", "private memory of fanoutd, MiB")
     report.show("xact_s", "longest transaction of a reader, seconds")
     for work in works:
-        for workers in WORKERS:
+        for workers in work.readers:
             _goals(report, work.label(workers))
 
 

@@ -15,6 +15,10 @@ TOASTED = """
 CREATE TABLE toasted (id int8 PRIMARY KEY, n int4, body text);
 ALTER TABLE toasted ALTER body SET STORAGE EXTERNAL"""
 
+# As `wide`, with a key whose order only the server knows.
+WORDED = (TABLE.replace("TABLE wide", "TABLE worded").replace(" PRIMARY KEY", "")
+          .replace("name text", 'name text COLLATE "en-x-icu" PRIMARY KEY'))
+
 BATCH_ROWS = 1000
 PGBENCH = ("pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history")
 
