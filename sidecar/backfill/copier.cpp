@@ -180,6 +180,12 @@ bool Copier::schema_changes(Oid32 table) {
     return copy->has_stale_rows();
 }
 
+bool Copier::copies(Oid32 table) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = tables_.find(table);
+    return found != tables_.end() && found->second.under_way();
+}
+
 Judgement Copier::judge(const fanout_change& change, std::uint32_t xid) {
     const std::lock_guard lock(mutex_);
     auto* copy = find(change.table->oid);
@@ -263,13 +269,7 @@ std::optional<Preparation> Copier::next_preparation() {
 
 void Copier::prepared(Oid32 table) {
     const std::lock_guard lock(mutex_);
-    if (auto* copy = find(table); copy != nullptr) {
-        copy->prepared = true;
-        copy->needs_truncate = false;
-        copy->state = CopyState::copying;
-        copy->started_at = std::chrono::system_clock::now();
-        copy->note_due = true;
-    }
+    if (auto* copy = find(table); copy != nullptr) copy->is_prepared();
     news_ = turned_ = true;
     changed_.notify_all();
 }
@@ -282,7 +282,8 @@ std::optional<Landing> Copier::next_landing(std::optional<std::uint64_t> only) {
             // Its end may be cut until it is complete, unless there is nothing behind it.
             const bool ready = window->complete || (window->in_pieces && !window->pieces.empty());
             if (!ready) continue;
-            Landing landing{id, oid, window->shape, nullptr, window, copy.replaces(), false};
+            Landing landing{id,    oid,         window->shape, nullptr, window, copy.replaces(),
+                            false, copy.touched};
             if (!window->pieces.empty()) {
                 landing.piece = window->pieces.front();
                 window->pieces_landed = true;  // from now on they may be

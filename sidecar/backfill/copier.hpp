@@ -47,6 +47,7 @@ struct Landing {
     std::shared_ptr<const Window> of;
     bool lenient = false;
     bool last = false;
+    std::shared_ptr<const TouchedKeys> touched;  // not null: only rows of these may be there
 };
 
 /// A table whose target has to be made ready.
@@ -90,6 +91,8 @@ class Copier {
     void met(const fanout_table& table);
     /// A change of its schema. True: what the target has of it must not be in the way.
     bool schema_changes(Oid32 table);
+    /// Rows of it are yet to come.
+    bool copies(Oid32 table) const;
 
     Judgement judge(const fanout_change& change, std::uint32_t xid);
     /// Before a TRUNCATE of a table: the window to land first, or nothing; then it may go on.

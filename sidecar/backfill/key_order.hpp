@@ -70,6 +70,7 @@ struct KeyShape {
     std::vector<std::string> columns;  // names
     std::vector<std::string> quoted;
     std::vector<ServerOrder> orders = {};  // none, or one for each column
+    bool equal_as_bytes = false;           // two keys are one exactly if their stored values are
 
     /// Keys are compared by the source alone.
     bool server_ordered() const { return !orders.empty(); }

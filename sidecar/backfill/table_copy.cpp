@@ -140,6 +140,10 @@ Judgement TableCopy::judge_move(const fanout_change& change, const KeyValues& fr
 /// row has to be in the change; else the window lands first.
 Judgement TableCopy::judge_beside_windows(const fanout_change& change, const KeyValues& from,
                                           const KeyValues& to, std::uint32_t xid) {
+    if (touched) {
+        touched->add(from);
+        touched->add(to);
+    }
     const bool whole = change.op != FANOUT_UPDATE || complete_image(change);
     bool any = false;
     for (auto& [id, window] : windows) {
@@ -261,12 +265,23 @@ bool TableCopy::succeeded(const FailedAt& at) {
     return any;
 }
 
+void TableCopy::is_prepared() {
+    prepared = true;
+    needs_truncate = false;
+    state = CopyState::copying;
+    started_at = std::chrono::system_clock::now();
+    note_due = true;
+    if (server_ordered() && !lenient && shape->key->equal_as_bytes)
+        touched = std::make_shared<TouchedKeys>();
+}
+
 void TableCopy::give_up(std::uint64_t id) {
     const auto window = windows.find(id);
     const bool partly = window != windows.end() && window->second->pieces_landed;
     if (window != windows.end()) windows.erase(window);
     ranges.release(id);
     ranges.join();
+    if (partly) touched.reset();
     if (partly && !replaces() && under_way()) restart();
 }
 
@@ -298,6 +313,7 @@ void TableCopy::restart() {
     shape_from = 0;
     next_stamp.clear();
     places_version_ = 0;
+    touched.reset();
     state = CopyState::fresh;
     prepared = false;
     needs_truncate = !lenient;

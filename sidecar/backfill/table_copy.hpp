@@ -22,6 +22,7 @@
 #include "sidecar/backfill/range_map.hpp"
 #include "sidecar/backfill/request.hpp"
 #include "sidecar/backfill/table_shape.hpp"
+#include "sidecar/backfill/touched_keys.hpp"
 #include "sidecar/source/table_indexes.hpp"
 
 namespace fanout::backfill {
@@ -100,6 +101,9 @@ struct TableCopy {
     std::uint64_t schema_changes = 0;  // that the lane has met
     RangeMap ranges;
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
+    /// Of a copy by keys that only the server can order: a row whose key is not among them is not
+    /// at the target. Null: nobody knows which are.
+    std::shared_ptr<TouchedKeys> touched;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;
     std::uint64_t chunk_rows = 10'000;  // what the next chunk should have
     unsigned failures = 0;              // in succession, for a reason that lasts
@@ -145,6 +149,8 @@ struct TableCopy {
     void failed(const FailedAt& at, const std::string& why);
     /// One has not. True: what had failed is over with that.
     bool succeeded(const FailedAt& at);
+    /// The target's table is there, and empty if it has to be.
+    void is_prepared();
     /// A window will never land.
     void give_up(std::uint64_t window);
     /// The last piece of a window is at the target, the lane at `position`.

@@ -22,6 +22,9 @@ constexpr FixedType kFixed[] = {
     {1266, 12}, {1186, 16}, {2950, 16}, {829, 6},  {774, 8},  {600, 16},
 };
 constexpr std::uint32_t kPayload[] = {25, 1043, 1042, 142, 17, 114, 19};
+/// Of these types values are equal exactly if what is stored is, where text's collation says so:
+/// text, varchar, inet, cidr, time. Not numeric (1.0 and 1.00), char(n), interval, floats.
+constexpr std::uint32_t kEqualAsBytes[] = {25, 1043, 869, 650, 1083};
 constexpr std::uint32_t kNumeric = 1700, kXml = 142, kBytea = 17, kBpchar = 1042, kVarchar = 1043;
 
 /// From how many bytes on a value is read apart from its row: by itself at most kLargeBytesMax, and
@@ -98,7 +101,8 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
         JOIN pg_operator o ON o.oid = m.amopopr AND o.oprname = '>'
         JOIN pg_namespace n ON n.oid = o.oprnamespace
         WHERE i.indexrelid = CASE t.relreplident WHEN 'f' THEN t.pkey ELSE t.identity END
-            AND i.indkey[g] = a.attnum AND i.indcollation[g] = a.attcollation LIMIT 1)
+            AND i.indkey[g] = a.attnum AND i.indcollation[g] = a.attcollation LIMIT 1),
+    NOT EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic)
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 constexpr const char* kNamesOf = R"(
@@ -144,6 +148,7 @@ enum Field : std::size_t {
     kCollation,
     kBaseTypeName,
     kOperators,
+    kDeterministic,
 };
 
 std::string text(const source::Row& row, Field field) {
@@ -309,6 +314,7 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows, const Col
     std::sort(order.begin(), order.end());
     shape.keyed = !order.empty();
     KeyShape key;
+    key.equal_as_bytes = true;
     for (const auto& [at, i] : order) {
         const auto& row = rows[i];
         // Where keys are hashed, the stream's are not those of the index.
@@ -322,6 +328,11 @@ void find_key(TableShape& shape, const std::vector<source::Row>& rows, const Col
         const bool converted = is_text && kind != KeyKind::bytes && truth(row, kConverts) &&
                                !truth(row, kConvertsBack);
         if (converted || (kind == KeyKind::server && !row[kOperators])) return;
+        key.equal_as_bytes =
+            key.equal_as_bytes && (kind != KeyKind::server ||
+                                   (truth(row, kDeterministic) &&
+                                    std::ranges::find(kEqualAsBytes, shape.columns[i].type_oid) !=
+                                        std::end(kEqualAsBytes)));
         key.kinds.push_back(kind);
         key.columns.push_back(text(row, kColumn));
         key.quoted.push_back(text(row, kColumnQuoted));

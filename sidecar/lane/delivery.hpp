@@ -122,6 +122,8 @@ class Delivery {
     Trouble land_window(std::uint64_t window);
     Trouble land(const backfill::Landing& landing);
     Trouble write_rows(const backfill::Landing& landing, const fanout_table& table);
+    Trouble add_copied(const backfill::Piece& piece, std::size_t row, const fanout_table& table,
+                       unsigned flags, Batch& batch);
     Trouble write_alone(Batch batch);
     Trouble land_what_is_ready();
     Trouble tell_of_copies();

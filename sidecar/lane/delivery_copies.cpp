@@ -223,43 +223,82 @@ Delivery::Trouble Delivery::land(const backfill::Landing& landing) {
     return std::nullopt;
 }
 
-/// One write, so that a connector can send it ahead; a chunk is limited by its bytes.
+namespace {
+
+/// What is known of a piece's rows by their keys, if anything is.
+class KnownRows {
+  public:
+    KnownRows(const backfill::Landing& landing, bool in_transaction)
+        : landing_(landing),
+          in_transaction_(in_transaction),
+          outdates_(!landing.of->changed.empty() || !landing.of->changing.empty()) {
+        if (outdates_ || landing.touched)
+            places_ = landing.shape->key->places_in(landing.shape->table);
+    }
+
+    /// The target has a newer one, or none because it went.
+    bool is_outdated(const fanout_value* row) const {
+        if (!outdates_ || !places_) return false;
+        const auto key = backfill::key_of(*places_, row);
+        return key && landing_.of->is_outdated(*key, in_transaction_);
+    }
+
+    /// The target may have one.
+    bool may_be_there(const fanout_value* row) const {
+        if (!landing_.touched || !places_) return landing_.lenient;
+        return landing_.touched->may_have(*places_, row);
+    }
+
+  private:
+    const backfill::Landing& landing_;
+    const bool in_transaction_, outdates_;
+    std::optional<std::vector<std::size_t>> places_;
+};
+
+}  // namespace
+
+/// One write, so that a connector can send it ahead; a chunk is limited by its bytes. Rows that may
+/// be there come last: the others are nothing but inserts.
 Delivery::Trouble Delivery::write_rows(const backfill::Landing& landing,
                                        const fanout_table& table) {
     const auto& piece = *landing.piece;
+    const KnownRows known(landing, batch_.in_transaction());
     Batch batch;
     batch.rows = landing.piece;
     batch.shape = landing.shape;
     batch.changes = std::move(spare_changes_);
     batch.changes.clear();
     batch.changes.reserve(piece.rows());
+    std::vector<std::size_t> later;
+    for (std::size_t i = 0; i < piece.rows(); ++i) {
+        if (known.is_outdated(piece.row(i))) continue;
+        if (known.may_be_there(piece.row(i)))
+            later.push_back(i);
+        else if (auto trouble = add_copied(piece, i, table, 0, batch))
+            return trouble;
+    }
+    for (const std::size_t i : later)
+        if (auto trouble = add_copied(piece, i, table, FANOUT_CHANGE_LENIENT, batch))
+            return trouble;
+    return batch.changes.empty() ? std::nullopt : write_alone(std::move(batch));
+}
+
+Delivery::Trouble Delivery::add_copied(const backfill::Piece& piece, std::size_t row,
+                                       const fanout_table& table, unsigned flags, Batch& batch) {
     fanout_change change{};
     change.op = FANOUT_READ;
-    change.flags = landing.lenient ? FANOUT_CHANGE_LENIENT : 0;
+    change.flags = flags;
     change.table = &table;
-    const bool changed = !landing.of->changed.empty() || !landing.of->changing.empty();
-    const auto places = changed ? landing.shape->key->places_in(landing.shape->table)
-                                : std::optional<std::vector<std::size_t>>();
-    for (std::size_t i = 0; i < piece.rows(); ++i) {
-        if (places) {
-            const auto key = backfill::key_of(*places, piece.row(i));
-            if (key && landing.of->is_outdated(*key, batch_.in_transaction())) continue;
-        }
-        change.index = ++copied_rows_;
-        change.after = piece.row(i);
-        if (const auto* why = piece.refusal(i)) {
-            if (auto trouble = unreadable_copy(change, *why)) return trouble;
-            continue;
-        }
-        const auto* refused = parking_.any_copy_refused()
-                                  ? parking_.copy_refused(table.oid, letters::row_hash(change))
-                                  : nullptr;
-        auto trouble = refused != nullptr ? park_copy(change, *refused)
-                                          : supersede(change, {copied_at(), change.index});
-        if (trouble) return trouble;
-        if (refused == nullptr) batch.changes.push_back(change);
-    }
-    return batch.changes.empty() ? std::nullopt : write_alone(std::move(batch));
+    change.index = ++copied_rows_;
+    change.after = piece.row(row);
+    if (const auto* why = piece.refusal(row)) return unreadable_copy(change, *why);
+    const auto* refused = parking_.any_copy_refused()
+                              ? parking_.copy_refused(table.oid, letters::row_hash(change))
+                              : nullptr;
+    if (refused != nullptr) return park_copy(change, *refused);
+    if (auto trouble = supersede(change, {copied_at(), change.index})) return trouble;
+    batch.changes.push_back(change);
+    return std::nullopt;
 }
 
 /// Where in the log the stream is, for what is not of it. Before the first transaction: in front

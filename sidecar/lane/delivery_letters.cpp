@@ -236,6 +236,9 @@ Delivery::Trouble Delivery::redrive(const Position& at) {
     fanout_change change;
     if (auto decoded = decode_letter(*letter, change); !decoded.is_ok())
         return redrive_refused(at, decoded.text(), "");
+    if (copier_ && change.table != nullptr && copier_->copies(change.table->oid))
+        return redrive_refused(at, "its table is being copied, and its row may come with that",
+                               "redrive it when the copy is complete, if it still waits then");
     if (auto trouble = supersede(change, at)) return trouble;
     letters_.take_in_hand(at);
     if (auto trouble = write_letter(change)) return trouble;

@@ -143,6 +143,12 @@ class WordsTest : public ::testing::Test {
         change.after = after != nullptr ? new_image : nullptr;
         return copy_.judge(change, xid);
     }
+    void keys_are_equal_as_bytes() {
+        auto shape = std::make_shared<TableShape>();
+        shape->key = words();
+        shape->key->equal_as_bytes = shape->keyed = true;
+        copy_.shape = shape;
+    }
     bool outdated(const char* word, bool in_transaction = false) const {
         return window_->is_outdated({word}, in_transaction);
     }
@@ -208,6 +214,43 @@ TEST_F(WordsTest, a_key_that_moves_where_all_is_done_is_not_read_again) {
     EXPECT_EQ(copy_.ranges.ranges().size(), 3U);
     judge(FANOUT_UPDATE, "a", "c", kUnseen, false);
     EXPECT_EQ(copy_.ranges.ranges().size(), 4U);
+}
+
+/// Only those may be at the target before they are copied.
+TEST_F(WordsTest, keys_that_the_stream_has_touched_are_known) {
+    const auto may_be_there = [&](std::string_view word) {
+        const fanout_value image[] = {{reinterpret_cast<const std::uint8_t*>(word.data()),
+                                       static_cast<std::uint32_t>(word.size()), FANOUT_PRESENT}};
+        return copy_.touched->may_have({0}, image);
+    };
+    copy_.is_prepared();
+    EXPECT_EQ(copy_.touched, nullptr);  // keys that may be equal with other bytes
+    keys_are_equal_as_bytes();
+    copy_.is_prepared();
+    ASSERT_NE(copy_.touched, nullptr);
+    judge(FANOUT_INSERT, nullptr, "a", kSeen);
+    judge(FANOUT_DELETE, "b", nullptr, kUnseen);
+    judge(FANOUT_UPDATE, "c", "d", kSeen, false);
+    for (const char* word : {"a", "b", "c", "d"})
+        EXPECT_TRUE(may_be_there(word)) << word;
+    EXPECT_FALSE(may_be_there("e"));
+    window_->pieces_landed = true;
+    copy_.give_up(9);
+    EXPECT_EQ(copy_.touched, nullptr);  // its rows are there, and come again
+}
+
+TEST_F(WordsTest, over_rows_that_are_there_nothing_is_known) {
+    keys_are_equal_as_bytes();
+    copy_.lenient = true;
+    copy_.is_prepared();
+    EXPECT_EQ(copy_.touched, nullptr);
+    copy_.lenient = false;
+    copy_.is_prepared();
+    TableCopy again;
+    ASSERT_TRUE(again.take_note(copy_.note(7), 7));
+    EXPECT_EQ(again.touched, nullptr);
+    copy_.restart();
+    EXPECT_EQ(copy_.touched, nullptr);
 }
 
 TEST_F(WordsTest, a_long_key_may_be_unchanged_itself) {
