@@ -49,8 +49,9 @@ class Reader:
 
     def change(self, event):
         old = self.rows.pop((event.get("before") or event["key"])["id"], None)
-        if event["op"] == "update" and old is not None:
-            new = {**event["after"], **{name: old[name] for name in event["unchanged"]}}
+        if event["op"] == "update" and (old is not None or event.get("lenient")):
+            # Of a row that was not known yet it is read later.
+            new = {**event["after"], **{name: (old or {}).get(name) for name in event["unchanged"]}}
             self.rows[new["id"]] = new
 
 

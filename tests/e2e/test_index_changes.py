@@ -55,10 +55,23 @@ class IndexChanges(CopyCase):
 
     def test_of_new_tables(self):
         stage = self.begin()
+        self.new_table(stage)
+        self.finished(stage, "postgres")
+        self.has_indexes_of_new_table(stage)
+
+    def test_of_new_tables_that_are_not_copied(self):
+        stage = self.stage()
+        self.rows(stage, "t", 1)
+        stage.subscribe("postgres")
+        self.new_table(stage)
+        self.has_indexes_of_new_table(stage)
+
+    def new_table(self, stage):
         self.in_one(stage, "CREATE TABLE n (id integer PRIMARY KEY, code text UNIQUE, late integer UNIQUE DEFERRABLE)",
                     "INSERT INTO n VALUES (1, 'a', 1)", "CREATE INDEX n_both ON n (code, late)")
         stage.tables = ["public.n"]
-        self.finished(stage, "postgres")
+
+    def has_indexes_of_new_table(self, stage):
         stage.compare("postgres")
         self.assertEqual(self.indexes(stage.copy, "n"), {
             "n_code_key": "CREATE UNIQUE INDEX n_code_key ON public.n USING btree (code)",
@@ -118,6 +131,7 @@ class IndexChanges(CopyCase):
         stage.shop.run("INSERT INTO t VALUES (11, 11, 'eleven', 'h')")
         stage.wait_for("postgres")
         self.assertEqual(list(self.indexes(stage.copy)), ["plain"])
+        self.assertNotIn("cannot create index", stage.daemon.log_tail(200))  # because it was not told of the others
 
     def test_one_that_cannot_be_made_holds_up_nobody(self):
         stage = self.begin()
