@@ -99,6 +99,7 @@ struct TableCopy {
     Lsn shape_from = 0;                // nothing is read, or made ready, before the lane is there
     std::string next_stamp;            // of what the table will be from there on, if not `shape`
     std::uint64_t schema_changes = 0;  // that the lane has met
+    unsigned put_back = 0;             // chunks in succession, for the sake of `shape_from`
     RangeMap ranges;
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
     /// Of a copy by keys that only the server can order: a row whose key is not among them is not

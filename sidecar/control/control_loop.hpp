@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -38,6 +39,12 @@ class Doorbell {
     source::WakeFd wake_;
     std::atomic<bool> urgent_{false};
 };
+
+/// How often a source that was lost is asked for: well within the 10 s after which
+/// fanout.wait_for() takes a daemon without a session for gone.
+inline pacing::Backoff source_backoff() {
+    return pacing::Backoff(std::chrono::seconds(5));
+}
 
 class ControlLoop {
   public:
@@ -73,9 +80,7 @@ class ControlLoop {
     const std::string daemon_;
     Reconciler reconciler_;
     Reporter reporter_;
-    /// Shorter than the 10 s after which fanout.wait_for() takes a daemon without a session for
-    /// gone.
-    pacing::Backoff backoff_{std::chrono::seconds(5)};
+    pacing::Backoff backoff_ = source_backoff();
     std::optional<source::SourceConnection> connection_;
     Reporter::Clock::time_point reconcile_at_{};
     std::string last_problem_;
