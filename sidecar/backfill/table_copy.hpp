@@ -18,11 +18,11 @@
 
 #include "fanout/connector/abi.h"
 #include "sidecar/backfill/chunk/block_share.hpp"
+#include "sidecar/backfill/chunk/touched_keys.hpp"
 #include "sidecar/backfill/copy_row.hpp"
 #include "sidecar/backfill/range_map.hpp"
 #include "sidecar/backfill/request.hpp"
 #include "sidecar/backfill/table_shape.hpp"
-#include "sidecar/backfill/touched_keys.hpp"
 #include "sidecar/source/table_indexes.hpp"
 
 namespace fanout::backfill {

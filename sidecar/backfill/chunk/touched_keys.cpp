@@ -1,4 +1,4 @@
-#include "sidecar/backfill/touched_keys.hpp"
+#include "sidecar/backfill/chunk/touched_keys.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
