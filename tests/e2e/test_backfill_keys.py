@@ -224,6 +224,44 @@ class Keys(CopyCase):
             self.assertEqual((row[1], row[4]), ("ordered", 0), row)
             self.assertGreaterEqual(row[2], row[3], row)
 
+    def test_labels_that_exchange_their_names(self):
+        """Bounds are written by their labels, and those name other keys by then. Before and behind a restart."""
+        for restarts in (False, True):
+            with self.subTest(restarts=restarts):
+                stage = self.stage()
+                for database in (stage.shop, stage.copy):
+                    database.run("CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad')")
+                self.rows(stage, "mood_row", 9000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
+                          "(ARRAY['sad', 'so so', 'glad'])[1 + i % 3]::mood, i, repeat('x', 50)")
+                stage.subscribe("postgres", **SMALL, rows_per_second=1500)
+                self.wait_rows(stage, 500)
+                stage.shop.run("SELECT fanout.pause_backfill('postgres')")
+                if restarts:
+                    stage.daemon.stop()
+                for database in (stage.copy, stage.shop):
+                    for was, now in (("sad", "x"), ("glad", "sad"), ("x", "glad")):
+                        database.run(f"ALTER TYPE mood RENAME VALUE '{was}' TO '{now}'")
+                if restarts:
+                    stage.daemon.start()
+                stage.shop.run("SELECT fanout.resume_backfill('postgres')")
+                self.finished(stage, "postgres")
+                stage.compare("postgres")
+
+    def test_a_label_that_is_added(self):
+        stage = self.stage()
+        for database in (stage.shop, stage.copy):
+            database.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+        self.rows(stage, "mood_row", 6000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
+                  "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, repeat('x', 50)")
+        stage.subscribe("postgres", **SMALL, rows_per_second=1500)
+        self.wait_rows(stage, 500)
+        for database in (stage.copy, stage.shop):
+            database.run("ALTER TYPE mood ADD VALUE 'so so' BEFORE 'glad'")
+        stage.shop.run("INSERT INTO mood_row VALUES ('so so', 1)")
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+        self.assertNotIn("copy begins anew", stage.daemon.process.log_text())
+
     def wait_rows(self, stage, count):
         while self.copies(stage, "postgres")[0][3] < count:
             time.sleep(0.02)
