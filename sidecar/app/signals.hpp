@@ -10,7 +10,7 @@ enum class Signal { stop, reload };
 
 class Signals {
   public:
-    /// Before any other thread is started. Also ignores SIGPIPE.
+    /// Before any other thread is started. Also ignores SIGPIPE and SIGXFSZ.
     Signals();
     ~Signals();
     Signals(const Signals&) = delete;

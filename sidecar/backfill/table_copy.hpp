@@ -98,6 +98,7 @@ struct TableCopy {
     Lsn shape_from = 0;                // nothing is read, or made ready, before the lane is there
     std::string next_stamp;            // of what the table will be from there on, if not `shape`
     std::uint64_t schema_changes = 0;  // that the lane has met
+    unsigned put_back = 0;             // chunks in succession, for the sake of `shape_from`
     RangeMap ranges;
     std::map<std::uint64_t, std::shared_ptr<Window>> windows;
     std::uint64_t rows = 0, bytes = 0, chunks = 0, retries = 0;

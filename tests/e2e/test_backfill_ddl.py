@@ -1,11 +1,12 @@
 """The schema of a table changes while its rows are copied, at each place where that can happen: every row
 arrives in the shape that the target's table has there, nothing stops, nothing is lost.
 """
+import itertools
 import json
 import time
 
 from fanout_test.case import main
-from fanout_test.copying import SMALL, CopyCase
+from fanout_test.copying import SMALL, CopyCase, Writer
 from fanout_test.processes import wait_until
 
 KEYS = 3000
@@ -153,6 +154,35 @@ class SchemaChanges(CopyCase):
                           "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (n)"):
             stage.shop.run(statement)
         stage.daemon.start()
+        self.same(stage, "postgres")
+
+    def test_changes_that_come_faster_than_the_lane(self):
+        """Wherever the lane is, the source has made three more, until the copy is complete."""
+        stage = self.stage()
+        self.table(stage)
+        self.half_copied(stage, "postgres")
+        stage.copy.run("""
+            CREATE TABLE met (n serial);
+            CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_sleep(0.05); INSERT INTO public.met DEFAULT VALUES; END $$;
+            CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE')
+                EXECUTE FUNCTION slow()""")
+        statements = itertools.cycle(("ALTER TABLE t ALTER n SET NOT NULL", "ALTER TABLE t ALTER n DROP NOT NULL"))
+        target = stage.copy.connect()
+
+        def step(cursor):
+            cursor.execute(next(statements))
+            with target.cursor() as met:
+                while not writer.stop_asked.is_set():
+                    met.execute("SELECT count(*) FROM met")
+                    if met.fetchone()[0] > writer.count - 3 or time.sleep(0.005):
+                        break
+        writer = Writer(stage.shop, step, per_transaction=1)
+        writer.start()
+        wait_until("there are some", lambda: writer.count > 3)
+        self.go_on(stage, "postgres")
+        self.finished(stage, "postgres")
+        writer.finish()
         self.same(stage, "postgres")
 
     def test_where_the_target_is_somebody_elses(self):

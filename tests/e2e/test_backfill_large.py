@@ -1,7 +1,9 @@
 """Rows with values far larger than fanoutd's memory may be, copied: exact, and the memory stays."""
 import hashlib
 import os
+import resource
 import sqlite3
+import subprocess
 import time
 import unittest
 
@@ -135,6 +137,58 @@ class LargeValues(CopyCase):
         self.assertEqual(self.shown(stage.copy), self.shown(stage.shop))
         journal = [name for _, _, names in os.walk(stage.folder) for name in names if "large-value" in name]
         self.assertEqual(journal, [])
+
+    def without_room(self, stage, reason, make_room):
+        """The copy says so, changes are delivered, and when there is room the copy is complete."""
+        for table, size in (("huge", 40), ("small", 0)):
+            stage.shop.run(f"CREATE TABLE {table} (id integer PRIMARY KEY, b bytea)")
+            stage.shop.run(f"INSERT INTO {table} SELECT i, {bytes_of(size, 5)} FROM generate_series(1, 2) i")
+            stage.tables.append(f"public.{table}")
+        stage.subscribe("postgres", ["public.*"], backfill=True)
+
+        def error():
+            return stage.shop.value("SELECT last_error FROM fanout.backfills WHERE table_name = 'huge'") or ""
+        wait_until("the copy says why", lambda: reason in error())
+        wait_until("the copy says what to do", lambda: stage.daemon.state in error() and "make room there" in error())
+        for i in range(20):
+            stage.shop.run("INSERT INTO small VALUES (%s, 'new')", (100 + i,))
+        wait_until("changes are delivered", lambda: stage.copy.value(
+            "SELECT count(*) FROM small WHERE b = 'new'") == 20)
+        self.assertFalse(self.is_copied(stage, "postgres"))
+        make_room()
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+
+    def test_on_a_disk_that_is_full(self):
+        """The journal's and the values'."""
+        stage = self.stage(start=False)
+        state = stage.daemon.state
+        os.mkdir(state)
+
+        def mount(*arguments):
+            return subprocess.run(["mount", "-t", "tmpfs", *arguments, "none", state], capture_output=True,
+                                  text=True, check=False)
+        mounted = mount("-o", "size=24m")
+        if mounted.returncode != 0:
+            self.skipTest(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", state], check=True)
+        stage.daemon.options = ["--journal-segment-bytes", "1MB"]
+        stage.daemon.start()
+        self.without_room(stage, "No space left on device", lambda: self.assertEqual(
+            mount("-o", "remount,size=400m").returncode, 0))
+        disk = os.statvfs(state)
+        self.assertLess((disk.f_blocks - disk.f_bfree) * disk.f_frsize, 20 * MEGABYTE)
+
+    def test_behind_a_limit_of_file_sizes(self):
+        stage = self.stage(start=False)
+        stage.daemon.options = ["--journal-segment-bytes", "1MB"]
+        stage.daemon.start()
+
+        def limit(size):
+            _, most = resource.prlimit(stage.daemon.process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(stage.daemon.process.pid, resource.RLIMIT_FSIZE, (size, most))
+        limit(16 * MEGABYTE)
+        self.without_room(stage, "File too large", lambda: limit(1024 * MEGABYTE))
 
     def test_other_types_partitions_masks(self):
         stage = self.stage()

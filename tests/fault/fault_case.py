@@ -30,7 +30,8 @@ DAEMON_POINTS = {
     "lane.transaction_decoded": BY_TRAFFIC, "lane.batch_ready": BY_TRAFFIC,
     "lane.part_written": BY_BULK, "lane.batch_written": BY_TRAFFIC, "lane.flushed": BY_TRAFFIC,
     "lane.cursor_unsaved": BY_TERM, "lane.cursor_saved": BY_TERM, "lane.leaving": BY_TERM,
-    "postgres.table_created": BY_NEW_TABLE, "postgres.rows_unsent": BY_TRAFFIC,
+    "postgres.table_created": BY_NEW_TABLE, "postgres.index_created": BY_NEW_TABLE,
+    "postgres.rows_unsent": BY_TRAFFIC,
     "postgres.rows_sent": BY_TRAFFIC, "postgres.cursor_sent": BY_TRAFFIC,
     "postgres.answer_unread": BY_TRAFFIC, "postgres.committed": BY_TRAFFIC,
     "sqlite.begun": BY_TRAFFIC, "sqlite.half_written": BY_TRAFFIC,
@@ -83,6 +84,7 @@ class FaultCase(Case):
         name = f"extra_{self.new_tables}"
         self.stage_.shop.run(f"CREATE TABLE {name} (id integer PRIMARY KEY); "
                              f"INSERT INTO {name} VALUES (1), (2)")
+        self.stage_.shop.run(f"CREATE INDEX ON {name} (id DESC)")
         self.stage_.tables.append(f"public.{name}")
 
     def exact(self, what, seconds=90):
@@ -101,6 +103,10 @@ class FaultCase(Case):
         for kind in KINDS:
             self.assertEqual(self.stage_.status(kind)["rows_dead_lettered"], 0)
         self.assertTrue(self.stage_.daemon.running())
+        indexes = [database.run("SELECT tablename, indexdef FROM pg_indexes WHERE tablename ~ '^extra_' "
+                                "ORDER BY 1, 2")
+                   for database in (self.stage_.shop, self.stage_.copy)]
+        self.assertEqual(*indexes)
         return snapshots
 
     def arm(self, faults):

@@ -63,7 +63,8 @@ Status Reader::work(ChunkJob& job) {
         source_.roll_back();
         return see_why(job, done);
     }
-    const auto fits = check_shape(job);
+    auto fits = check_shape(job);
+    if (fits.is_ok() && !fits.value() && lane_comes(job)) fits = check_shape(job);
     if (!fits.is_ok() || !fits.value()) {
         source_.roll_back();
         return fits.is_ok() ? put_back(job) : fits.status();

@@ -37,6 +37,7 @@ class Reader {
     void begin_anew_if_keys_changed(const ChunkJob& job, const Status& why);
     void read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen);
     Result<bool> check_shape(ChunkJob& job);
+    bool lane_comes(const ChunkJob& job);
     Status see_why(ChunkJob& job, const Status& failure);
     Status put_back(const ChunkJob& job);
     Status settle();

@@ -186,7 +186,10 @@ Status Reader::put_back(const ChunkJob& job) {
         auto* copy = copier_.find(job.table);
         if (copy == nullptr) return Status::ok();
         copy->give_up(job.id);
-        if (copy->shape_from > copier_.lane_at_) copy->detail = kShapeDetail;
+        if (copy->shape_from > copier_.lane_at_) {
+            copy->detail = kShapeDetail;
+            ++copy->put_back;
+        }
         copier_.news_ = true;
     }
     copier_.changed_.notify_all();

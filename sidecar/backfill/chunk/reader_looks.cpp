@@ -6,6 +6,15 @@
 #include "sidecar/observe/log.hpp"
 
 namespace fanout::backfill {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// How often a chunk is put back before it waits with its lock, and for how long at most.
+constexpr unsigned kPutBackMax = 3;
+constexpr auto kLanePatience = 500ms;
+
+}  // namespace
 
 /// What the lane has passed can be seen afterwards: a table that it has met, a change of it. The
 /// lock of a chunk does that, too; who takes none needs this.
@@ -114,6 +123,8 @@ Result<bool> Reader::check_shape(ChunkJob& job) {
     const auto& seen = now.value();
     if (seen != nullptr && seen->stamp == job.shape->stamp && !first) {
         if (seen->leaves_out != job.shape->leaves_out) read_otherwise(job, seen);
+        const std::lock_guard lock(copier_.mutex_);
+        if (auto* copy = copier_.find(job.table)) copy->put_back = 0;
         return true;
     }
     if (seen != nullptr && !first) seen->bytes_estimate = job.shape->bytes_estimate;
@@ -135,6 +146,24 @@ Result<bool> Reader::check_shape(ChunkJob& job) {
     const bool same_name = first || seen->rows_of == job.shape->rows_of;
     job.shape = seen;
     return same_name;
+}
+
+/// A table that is changed more often than the lane needs to come to a change would never be read.
+/// So whoever has been put back a few times waits for the lane with the lock, for a moment, and
+/// keeps the next change out. It has no snapshot yet, and the lane does not wait for it.
+bool Reader::lane_comes(const ChunkJob& job) {
+    std::unique_lock lock(copier_.mutex_);
+    const auto comes = [&](const TableCopy* copy) {
+        return copy != nullptr && copy->shape_from <= copier_.lane_at_;
+    };
+    auto* copy = copier_.find(job.table);
+    if (copy == nullptr || copy->put_back < kPutBackMax) return false;
+    copier_.ask_lane();
+    copier_.changed_.wait_for(lock, kLanePatience, [&] {
+        copy = copier_.find(job.table);
+        return copier_.stopping_ || copy == nullptr || comes(copy);
+    });
+    return !copier_.stopping_ && comes(copy);
 }
 
 /// The table may have another name by now, or be gone.

@@ -1,7 +1,9 @@
 // Values that come apart from their rows: what a COPY's fields say of them, and the file they stand
 // in.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,50 @@ TEST(LargeValueTest, no_file_says_where_there_is_no_room) {
     ASSERT_FALSE(made.is_ok());
     EXPECT_NE(made.status().text().find("/does/not/exist"), std::string::npos);
     EXPECT_NE(made.status().text().find("make room there"), std::string::npos);
+}
+
+/// Of the size of files, until it goes.
+class SizeLimit {
+  public:
+    explicit SizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit lower{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &lower);
+    }
+    ~SizeLimit() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+    SizeLimit(const SizeLimit&) = delete;
+    SizeLimit& operator=(const SizeLimit&) = delete;
+
+  private:
+    rlimit before_{};
+    void (*handler_)(int);
+};
+
+TEST(LargeValueTest, a_write_that_fails_half_way_is_told_and_the_values_before_stay) {
+    const SizeLimit limit(1U << 20);
+    auto made = ValueFile::make(::testing::TempDir());
+    ASSERT_TRUE(made.is_ok());
+    ValueFile& file = *made.value();
+    const std::string small(5000, 'a'), large(2U << 20, 'b');
+    file.begin();
+    ASSERT_TRUE(file.append(small).is_ok());
+    const auto first = file.end();
+    ASSERT_TRUE(first.is_ok());
+    file.begin();
+    const auto failed = file.append(large);
+    EXPECT_EQ(failed.kind(), StatusKind::retry);
+    EXPECT_NE(failed.text().find("make room there"), std::string::npos);
+    // What was written of it is no part of the next.
+    file.begin();
+    ASSERT_TRUE(file.append(small).is_ok());
+    const auto second = file.end();
+    ASSERT_TRUE(second.is_ok());
+    EXPECT_EQ(bytes(first.value()), small);
+    EXPECT_EQ(bytes(second.value()), small);
+    EXPECT_EQ(file.bytes(), 10'000U);
 }
 
 TEST(LargeValueTest, a_row_says_what_it_came_without) {
