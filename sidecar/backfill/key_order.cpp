@@ -330,7 +330,11 @@ std::string KeyShape::is_one_of(const std::vector<std::shared_ptr<const KeyValue
 
 bool KeyShape::same_order(const KeyShape& other) const {
     return columns == other.columns && kinds == other.kinds &&
-           std::ranges::equal(orders, other.orders, {}, &ServerOrder::by, &ServerOrder::by);
+           std::ranges::equal(orders, other.orders, [](const auto& now, const auto& before) {
+               return now.by == before.by && (now.labels_hash == before.labels_hash ||
+                                              (!before.labels.empty() &&
+                                               std::ranges::includes(now.labels, before.labels)));
+           });
 }
 
 }  // namespace fanout::backfill

@@ -63,6 +63,8 @@ struct ServerOrder {
     std::string cast;        // behind a literal: "::type", or nothing where a collation counts
     std::string operators;   // their schema, quoted; empty: pg_catalog
     std::string by;          // type and collation: if that is another, so is the order
+    std::vector<std::string> labels = {};  // of an enum: "oid label", sorted; not known from a note
+    std::string labels_hash = {};
 };
 
 struct KeyShape {
@@ -74,7 +76,8 @@ struct KeyShape {
 
     /// Keys are compared by the source alone.
     bool server_ordered() const { return !orders.empty(); }
-    /// Whether ranges of `other` are ranges of this, too.
+    /// Whether ranges of `other`, from before, are ranges of this, too. A label that was added does
+    /// not matter; one with another name does, for bounds are written by their labels.
     bool same_order(const KeyShape& other) const;
     /// Not if `server_ordered()`.
     std::strong_ordering compare(const KeyValues& a, const KeyValues& b) const;

@@ -111,6 +111,8 @@ json key_json(const KeyShape& key) {
                   {"quoted", key.quoted[i]},
                   {"kind", static_cast<int>(key.kinds[i])}};
         if (key.server_ordered()) part["by"] = key.orders[i].by;
+        if (key.server_ordered() && !key.orders[i].labels_hash.empty())
+            part["labels"] = key.orders[i].labels_hash;
         parts.push_back(std::move(part));
     }
     return parts;
@@ -124,7 +126,9 @@ KeyShape key_of(const json& parts) {
         key.kinds.push_back(static_cast<KeyKind>(part.at("kind").get<int>()));
         if (!part.contains("by")) continue;
         // Enough to judge by, and to see that it is the same: a reader looks for the rest.
-        key.orders.emplace_back().by = part.at("by").get<std::string>();
+        auto& order = key.orders.emplace_back();
+        order.by = part.at("by").get<std::string>();
+        order.labels_hash = part.value("labels", "");
     }
     if (key.server_ordered() && key.orders.size() != key.kinds.size())
         throw std::runtime_error("bad key");

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <sstream>
 
 namespace fanout::backfill {
 namespace {
@@ -102,7 +103,9 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
         JOIN pg_namespace n ON n.oid = o.oprnamespace
         WHERE i.indexrelid = CASE t.relreplident WHEN 'f' THEN t.pkey ELSE t.identity END
             AND i.indkey[g] = a.attnum AND i.indcollation[g] = a.attcollation LIMIT 1),
-    NOT EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic)
+    NOT EXISTS (SELECT FROM pg_collation k WHERE k.oid = a.attcollation AND NOT k.collisdeterministic),
+    (SELECT string_agg(concat_ws(' ', e.oid, e.enumlabel), chr(1)) FROM pg_enum e
+        WHERE e.enumtypid = a.base_type)
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 constexpr const char* kNamesOf = R"(
@@ -110,10 +113,13 @@ WITH RECURSIVE types AS (
     SELECT a.atttypid AS oid FROM pg_attribute a
     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
     UNION
-    SELECT y.typbasetype FROM types t JOIN pg_type y ON y.oid = t.oid WHERE y.typbasetype <> 0)
+    SELECT greatest(y.typbasetype, y.typelem) FROM types t JOIN pg_type y ON y.oid = t.oid
+    WHERE y.typbasetype <> 0 OR y.typelem <> 0)
 SELECT md5(concat_ws('/', n.xmin, to_regclass(format('%I.%I', n.nspname, c.relname)) = c.oid,
     (SELECT string_agg(concat_ws(' ', y.xmin, m.xmin), ',' ORDER BY y.oid)
-        FROM types t JOIN pg_type y ON y.oid = t.oid JOIN pg_namespace m ON m.oid = y.typnamespace)))
+        FROM types t JOIN pg_type y ON y.oid = t.oid JOIN pg_namespace m ON m.oid = y.typnamespace),
+    (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid)
+        FROM types t JOIN pg_enum e ON e.enumtypid = t.oid)))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid)";
 
 enum Field : std::size_t {
@@ -149,6 +155,7 @@ enum Field : std::size_t {
     kBaseTypeName,
     kOperators,
     kDeterministic,
+    kLabels,
 };
 
 std::string text(const source::Row& row, Field field) {
@@ -301,6 +308,15 @@ ServerOrder server_order(const fanout_column& column, const source::Row& row) {
     if (text(row, kCollation) == "0") order.cast = "::" + text(row, kBaseTypeName);
     if (text(row, kOperators) != "pg_catalog") order.operators = text(row, kOperators);
     order.by = std::to_string(column.type_oid) + "/" + text(row, kCollation);
+    if (!row[kLabels]) return order;
+    std::istringstream labels(*row[kLabels]);
+    for (std::string label; std::getline(labels, label, '\1');)
+        order.labels.push_back(label);
+    std::ranges::sort(order.labels);
+    std::string all;
+    for (const auto& label : order.labels)
+        all += label + '\1';
+    order.labels_hash = std::to_string(XXH3_64bits(all.data(), all.size()));
     return order;
 }
 

@@ -184,22 +184,23 @@ class Keys(CopyCase):
         stage.compare("postgres")
 
     def test_a_key_to_be_read_again_whose_label_gets_another_name(self):
-        """It alone: no range ends there, so that nobody but its own chunk sees that it is unknown."""
+        """It alone: no range ends there, so that nobody but its own chunk sees that it is unknown (into an array
+        nobody looks)."""
         stage = self.stage()
         for database in (stage.shop, stage.copy):
             database.run("CREATE TYPE mood AS ENUM ('sad', 'glad', 'rare', 'never')")
-        self.rows(stage, "mood_row", 9000, "a mood, b integer, n integer, wide text, PRIMARY KEY (a, b)",
-                  "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, i, repeat(md5(i::text), 80)")
+        self.rows(stage, "mood_row", 9000, "a mood[], b integer, n integer, wide text, PRIMARY KEY (a, b)",
+                  "ARRAY[(ARRAY['sad', 'glad'])[1 + i % 2]::mood], i, i, repeat(md5(i::text), 80)")
         stage.shop.run("ALTER TABLE mood_row ALTER wide SET STORAGE EXTERNAL")
         stage.shop.run("UPDATE mood_row SET wide = wide || '.'")  # out of line from now on
-        stage.subscribe("postgres", **SMALL, rows_per_second=1000)
+        stage.subscribe("postgres", **SMALL, rows_per_second=2000)
         self.wait_rows(stage, 500)
         stage.shop.run("SELECT fanout.pause_backfill('postgres')")
         wait_until("nobody reads", lambda: not stage.shop.run(
             "SELECT FROM pg_stat_activity WHERE application_name = 'fanoutd' AND "
             "(query LIKE 'COPY%' OR query LIKE '%_settle%')"))
         # The row is at the target or it is not; its new place is read again.
-        stage.shop.run("UPDATE mood_row SET a = 'rare' WHERE b IN (2, 8999, 9000)")
+        stage.shop.run("UPDATE mood_row SET a = '{rare}' WHERE b IN (2, 8999, 9000)")
         self.assertTrue(stage.shop.value("SELECT fanout.wait_for('postgres', backfill => false)"))
         for database in (stage.copy, stage.shop):
             database.run("ALTER TYPE mood RENAME VALUE 'rare' TO 'seldom'")
@@ -223,6 +224,44 @@ class Keys(CopyCase):
         for row in stage.shop.run("SELECT table_name, mode, chunks, rows_done, retries FROM fanout.backfills"):
             self.assertEqual((row[1], row[4]), ("ordered", 0), row)
             self.assertGreaterEqual(row[2], row[3], row)
+
+    def test_labels_that_exchange_their_names(self):
+        """Bounds are written by their labels, and those name other keys by then. Before and behind a restart."""
+        for restarts in (False, True):
+            with self.subTest(restarts=restarts):
+                stage = self.stage()
+                for database in (stage.shop, stage.copy):
+                    database.run("CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad')")
+                self.rows(stage, "mood_row", 9000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
+                          "(ARRAY['sad', 'so so', 'glad'])[1 + i % 3]::mood, i, repeat('x', 50)")
+                stage.subscribe("postgres", **SMALL, rows_per_second=1500)
+                self.wait_rows(stage, 500)
+                stage.shop.run("SELECT fanout.pause_backfill('postgres')")
+                if restarts:
+                    stage.daemon.stop()
+                for database in (stage.copy, stage.shop):
+                    for was, now in (("sad", "x"), ("glad", "sad"), ("x", "glad")):
+                        database.run(f"ALTER TYPE mood RENAME VALUE '{was}' TO '{now}'")
+                if restarts:
+                    stage.daemon.start()
+                stage.shop.run("SELECT fanout.resume_backfill('postgres')")
+                self.finished(stage, "postgres")
+                stage.compare("postgres")
+
+    def test_a_label_that_is_added(self):
+        stage = self.stage()
+        for database in (stage.shop, stage.copy):
+            database.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+        self.rows(stage, "mood_row", 6000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
+                  "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, repeat('x', 50)")
+        stage.subscribe("postgres", **SMALL, rows_per_second=1500)
+        self.wait_rows(stage, 500)
+        for database in (stage.copy, stage.shop):
+            database.run("ALTER TYPE mood ADD VALUE 'so so' BEFORE 'glad'")
+        stage.shop.run("INSERT INTO mood_row VALUES ('so so', 1)")
+        self.finished(stage, "postgres")
+        stage.compare("postgres")
+        self.assertNotIn("copy begins anew", stage.daemon.process.log_text())
 
     def wait_rows(self, stage, count):
         while self.copies(stage, "postgres")[0][3] < count:

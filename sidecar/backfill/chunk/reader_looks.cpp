@@ -135,6 +135,9 @@ Result<bool> Reader::check_shape(ChunkJob& job) {
     const bool wanted = copy != nullptr && copy->under_way() && copy->shape != nullptr;
     if (!wanted) return Status::retry("the table is no longer to be copied");
     const bool there = copy->found(seen, seen_at.value(), copier_.lane_at_);
+    if (copy->state == CopyState::fresh)
+        log::warning("copy begins anew: the table's key has changed",
+                     {{"table", job.schema + "." + job.name}});
     copier_.settle_states();
     if (!there) return false;
     if (seen == nullptr) {
