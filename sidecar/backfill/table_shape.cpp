@@ -40,7 +40,7 @@ constexpr double kToastBytesMin = 16384;
 // changes a shape writes new versions of these rows of the catalog (VACUUM and ANALYZE write theirs
 // in place). The encodings that convert back are those that have a character of Unicode, and
 // another, for each byte. Names that stand elsewhere, of the schema and of types, go in as text.
-constexpr const char* kColumns = R"(
+constexpr std::string_view kTable = R"(
 WITH t AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, c.relpages,
         md5(concat_ws('/', c.xmin, n.nspname,
@@ -63,8 +63,10 @@ WITH t AS (
         (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary
             AND i.indisvalid LIMIT 1) AS pkey
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.oid = $1::oid AND c.relkind IN ('r', 'p')),
-base AS (
+    WHERE c.oid = $1::oid AND c.relkind IN ('r', 'p'))
+)";
+
+constexpr std::string_view kColumns = R"(, base AS (
     SELECT a.*, (WITH RECURSIVE down AS (
             SELECT y.oid, y.typbasetype, y.typtype FROM pg_type y WHERE y.oid = a.atttypid
             UNION ALL
@@ -108,18 +110,21 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
         WHERE e.enumtypid = a.base_type)
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
-constexpr const char* kNamesOf = R"(
+// By index, whatever the number of types there is (OFFSET 0 keeps the planner from joining whole
+// catalogs). The types of the server itself keep their names.
+constexpr std::string_view kNames = R"(
 WITH RECURSIVE types AS (
     SELECT a.atttypid AS oid FROM pg_attribute a
-    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
     UNION
-    SELECT greatest(y.typbasetype, y.typelem) FROM types t JOIN pg_type y ON y.oid = t.oid
-    WHERE y.typbasetype <> 0 OR y.typelem <> 0)
+    SELECT y.next FROM types t CROSS JOIN LATERAL (SELECT greatest(y.typbasetype, y.typelem) AS next
+        FROM pg_type y WHERE y.oid = t.oid OFFSET 0) y WHERE y.next >= 16384)
 SELECT md5(concat_ws('/', n.xmin, to_regclass(format('%I.%I', n.nspname, c.relname)) = c.oid,
-    (SELECT string_agg(concat_ws(' ', y.xmin, m.xmin), ',' ORDER BY y.oid)
-        FROM types t JOIN pg_type y ON y.oid = t.oid JOIN pg_namespace m ON m.oid = y.typnamespace),
-    (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid)
-        FROM types t JOIN pg_enum e ON e.enumtypid = t.oid)))
+    (SELECT string_agg(concat_ws(' ', y.xmin, m.xmin), ',' ORDER BY t.oid) FROM types t
+        CROSS JOIN LATERAL (SELECT y.xmin, y.typnamespace FROM pg_type y WHERE y.oid = t.oid OFFSET 0) y
+        CROSS JOIN LATERAL (SELECT m.xmin FROM pg_namespace m WHERE m.oid = y.typnamespace OFFSET 0) m),
+    (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid) FROM types t
+        CROSS JOIN LATERAL (SELECT e.oid, e.xmin FROM pg_enum e WHERE e.enumtypid = t.oid OFFSET 0) e)))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid)";
 
 enum Field : std::size_t {
@@ -377,8 +382,42 @@ bool TableShape::same_shape(const fanout_table& other) const {
                       });
 }
 
+namespace {
+
+std::string text_of(const ColumnChoice& choice) {
+    std::string text;
+    for (const auto& column : choice.columns)
+        text += column + '\1';
+    for (const auto& [column, mask] : choice.masks)
+        text += '\2' + column + '\1' + mask;
+    return text;
+}
+
+bool has_toast(const std::optional<std::string>& toast_bytes) {
+    return toast_bytes && std::atof(toast_bytes->c_str()) >= kToastBytesMin;
+}
+
+}  // namespace
+
+Result<bool> is_still(source::SourceConnection& session, const TableShape& shape,
+                      const std::string& owner, const ColumnChoice& choice) {
+    static const std::string sql =
+        std::string(kTable) + "SELECT t.stamp, t.toast_bytes, (" + std::string(kNames) + ") FROM t";
+    const auto result = session.query_prepared("table_still", sql,
+                                               {std::to_string(shape.table.oid), owner, "false"});
+    if (!result.ok()) return Status::retry(result.error->message);
+    if (result.rows.empty()) return false;
+    const auto& row = result.rows.front();
+    const auto& stamp = row[0];
+    const auto& names = row[2];
+    return stamp && names && *names == shape.names && text_of(choice) == shape.of_choice &&
+           has_toast(row[1]) == shape.has_toast &&
+           shape.stamp.starts_with(*stamp + "/" + *names + "/");
+}
+
 Result<std::string> read_names(source::SourceConnection& session, Oid32 oid) {
-    const auto result = session.query_prepared("table_names", kNamesOf, {std::to_string(oid)});
+    static const std::string sql(kNames);
+    const auto result = session.query_prepared("table_names", sql, {std::to_string(oid)});
     if (!result.ok()) return Status::retry(result.error->message);
     return result.rows.empty() || !result.rows[0][0] ? std::string() : *result.rows[0][0];
 }
@@ -388,9 +427,9 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
                                                SizeToo size) {
     const auto names = read_names(session, oid);
     if (!names.is_ok()) return names.status();
+    static const std::string sql = std::string(kTable) + std::string(kColumns);
     auto result = session.query_prepared(
-        "table_shape", kColumns,
-        {std::to_string(oid), owner, size == SizeToo::yes ? "true" : "false"});
+        "table_shape", sql, {std::to_string(oid), owner, size == SizeToo::yes ? "true" : "false"});
     if (!result.ok()) return Status::retry(result.error->message);
     if (result.rows.empty()) return std::shared_ptr<TableShape>();
     if (!choice.columns.empty())
@@ -429,6 +468,8 @@ Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session
     find_key(*shape, result.rows, choice);
     const auto choice_hash = XXH3_64bits(shape->select_list.data(), shape->select_list.size());
     shape->names = names.value();
+    shape->of_choice = text_of(choice);
+    shape->has_toast = has_toast(first[kToastBytes]);
     shape->stamp = text(first, kStamp) + "/" + shape->names + "/" + std::to_string(choice_hash);
     return shape;
 }

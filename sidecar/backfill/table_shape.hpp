@@ -42,6 +42,8 @@ struct TableShape {
     std::string stamp;
     /// As read_names() told it, not later than anything above. A part of the stamp.
     std::string names;
+    std::string of_choice;   // as text: which columns and masks it was read for
+    bool has_toast = false;  // enough for a large value
 
     TableShape() = default;
     TableShape(const TableShape&) = delete;
@@ -66,6 +68,10 @@ enum class SizeToo : std::uint8_t { yes, no };
 /// be given to another. Also another while the name is not the table's for whoever asks now,
 /// whatever the snapshot of the session's transaction sees.
 Result<std::string> read_names(source::SourceConnection& session, Oid32 oid);
+
+/// Whether read_shape() would bring the same. Much cheaper: each chunk asks.
+Result<bool> is_still(source::SourceConnection& session, const TableShape& shape,
+                      const std::string& owner, const ColumnChoice& choice);
 
 /// Null if there is no such table any more.
 Result<std::shared_ptr<TableShape>> read_shape(source::SourceConnection& session, Oid32 oid,

@@ -38,6 +38,7 @@ class Reader {
     void read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& seen);
     Result<bool> check_shape(ChunkJob& job);
     bool lane_comes(const ChunkJob& job);
+    void is_put_back_no_more(const ChunkJob& job);
     Status see_why(ChunkJob& job, const Status& failure);
     Status put_back(const ChunkJob& job);
     Status settle();

@@ -117,14 +117,22 @@ void Reader::read_otherwise(ChunkJob& job, const std::shared_ptr<TableShape>& se
 /// this shape; table_copy.hpp has the rule.
 Result<bool> Reader::check_shape(ChunkJob& job) {
     const bool first = job.shape->columns.empty();  // known from a note only, and not locked
+    if (!first) {
+        const auto still =
+            is_still(source_.eyes(), *job.shape, copier_.parts_.owner, {job.columns, job.masks});
+        if (!still.is_ok()) return still.status();
+        if (still.value()) {
+            is_put_back_no_more(job);
+            return true;
+        }
+    }
     auto now = read_shape(source_.eyes(), job.table, copier_.parts_.owner, {job.columns, job.masks},
                           first ? SizeToo::yes : SizeToo::no);
     if (!now.is_ok()) return now.status();
     const auto& seen = now.value();
     if (seen != nullptr && seen->stamp == job.shape->stamp && !first) {
         if (seen->leaves_out != job.shape->leaves_out) read_otherwise(job, seen);
-        const std::lock_guard lock(copier_.mutex_);
-        if (auto* copy = copier_.find(job.table)) copy->put_back = 0;
+        is_put_back_no_more(job);
         return true;
     }
     if (seen != nullptr && !first) seen->bytes_estimate = job.shape->bytes_estimate;
@@ -149,6 +157,11 @@ Result<bool> Reader::check_shape(ChunkJob& job) {
     const bool same_name = first || seen->rows_of == job.shape->rows_of;
     job.shape = seen;
     return same_name;
+}
+
+void Reader::is_put_back_no_more(const ChunkJob& job) {
+    const std::lock_guard lock(copier_.mutex_);
+    if (auto* copy = copier_.find(job.table)) copy->put_back = 0;
 }
 
 /// A table that is changed more often than the lane needs to come to a change would never be read.
