@@ -71,15 +71,16 @@ class Names(CopyCase):
                 self.finished(stage, "postgres")
                 stage.compare("postgres")
 
+    def moods(self, stage):
+        for database in (stage.shop, stage.copy):
+            database.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+        self.rows(stage, "t", 2000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
+                  "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, repeat('x', 50)")
+
     def test_a_type_of_the_key(self):
-        def load(stage):
-            for database in (stage.shop, stage.copy):
-                database.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
-            self.rows(stage, "t", 2000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
-                      "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, repeat('x', 50)")
         for point in BETWEEN:
             with self.subTest(point=point):
-                stage = self.held(point, load=load, hit=3, patterns=("public.*",))
+                stage = self.held(point, load=self.moods, hit=3, patterns=("public.*",))
                 for database in (stage.copy, stage.shop):
                     database.run("ALTER TYPE mood RENAME TO feeling")
                 stage.shop.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
@@ -87,14 +88,9 @@ class Names(CopyCase):
                 self.same(stage, "postgres")
 
     def test_a_label_of_the_key(self):
-        def load(stage):
-            for database in (stage.shop, stage.copy):
-                database.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
-            self.rows(stage, "t", 2000, "a mood, b integer, note text, PRIMARY KEY (a, b)",
-                      "(ARRAY['sad', 'glad'])[1 + i % 2]::mood, i, repeat('x', 50)")
         for point in BETWEEN:
             with self.subTest(point=point):
-                stage = self.held(point, load=load, hit=3, patterns=("public.*",))
+                stage = self.held(point, load=self.moods, hit=3, patterns=("public.*",))
                 for database in (stage.copy, stage.shop):
                     database.run("ALTER TYPE mood RENAME VALUE 'sad' TO 'down'")
                 self.go_on(stage, point)
