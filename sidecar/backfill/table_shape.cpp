@@ -111,7 +111,8 @@ SELECT t.nspname, t.relname, t.quoted, t.relreplident, t.stamp, t.reltuples, t.r
 FROM t LEFT JOIN base a ON true ORDER BY a.attnum)";
 
 // By index, whatever the number of types there is (OFFSET 0 keeps the planner from joining whole
-// catalogs). The types of the server itself keep their names.
+// catalogs). The types of the server itself keep their names. A cast to text that somebody has made
+// would be in a chunk's select list, and is there instead of the output function.
 constexpr std::string_view kNames = R"(
 WITH RECURSIVE types AS (
     SELECT a.atttypid AS oid FROM pg_attribute a
@@ -124,7 +125,9 @@ SELECT md5(concat_ws('/', n.xmin, to_regclass(format('%I.%I', n.nspname, c.relna
         CROSS JOIN LATERAL (SELECT y.xmin, y.typnamespace FROM pg_type y WHERE y.oid = t.oid OFFSET 0) y
         CROSS JOIN LATERAL (SELECT m.xmin FROM pg_namespace m WHERE m.oid = y.typnamespace OFFSET 0) m),
     (SELECT string_agg(concat_ws(' ', e.oid, e.xmin), ',' ORDER BY e.oid) FROM types t
-        CROSS JOIN LATERAL (SELECT e.oid, e.xmin FROM pg_enum e WHERE e.enumtypid = t.oid OFFSET 0) e)))
+        CROSS JOIN LATERAL (SELECT e.oid, e.xmin FROM pg_enum e WHERE e.enumtypid = t.oid OFFSET 0) e),
+    (SELECT string_agg(x.oid::text, ',' ORDER BY x.oid) FROM pg_cast x
+        WHERE x.casttarget = 'text'::regtype AND x.oid >= 16384)))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid)";
 
 enum Field : std::size_t {

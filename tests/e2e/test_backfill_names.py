@@ -96,6 +96,17 @@ class Names(CopyCase):
                 self.go_on(stage, point)
                 self.same(stage, "postgres")
 
+    def test_a_cast_that_is_made_meanwhile(self):
+        """Values are shown by their output function, whatever cast there is to text."""
+        for point in BETWEEN:
+            with self.subTest(point=point):
+                stage = self.held(point, load=self.moods, hit=3, patterns=("public.*",))
+                stage.shop.run("CREATE FUNCTION shout(mood) RETURNS text LANGUAGE sql IMMUTABLE AS "
+                               "'SELECT ''glad''::text'")
+                stage.shop.run("CREATE CAST (mood AS text) WITH FUNCTION shout(mood)")
+                self.go_on(stage, point)
+                self.same(stage, "postgres")
+
     def test_the_table_itself_is_kept(self):
         """Its own name and schema are not changed while a chunk is open, and may be between two."""
         for point in BETWEEN:
