@@ -81,6 +81,8 @@ class Names(CopyCase):
         for point in BETWEEN:
             with self.subTest(point=point):
                 stage = self.held(point, load=self.moods, hit=3, patterns=("public.*",))
+                # The target's statements are prepared by then: its type has its new name first.
+                wait_until("rows are there", lambda: self.copies(stage, "postgres")[0][3] > 0)
                 for database in (stage.copy, stage.shop):
                     database.run("ALTER TYPE mood RENAME TO feeling")
                 stage.shop.run("CREATE TYPE mood AS ENUM ('sad', 'glad')")
